@@ -1,0 +1,101 @@
+"""What an audit says: first what it covered, then what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from estate_funds.errors import FindingsError
+from estate_funds.money import format_yuan
+
+
+class Severity(StrEnum):
+    """An error is money or books that are wrong; a warning is a rule not kept."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be, and what would clear it."""
+
+    rule: str
+    severity: Severity
+    what: str
+    where: str
+    got: str = ""
+    wanted: str = ""
+    clause: str = ""
+    amount_fen: int = 0
+    clear: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One thing that an audit looks at: how much of it was checked, and why not the rest."""
+
+    what: str
+    checked: int
+    of: int
+    note: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was checked."""
+        return self.checked == self.of and not self.note.startswith("not checked")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """Coverage, findings, and the head of the journal that they are about."""
+
+    coverage: tuple[Coverage, ...]
+    findings: tuple[Finding, ...]
+    entries: int
+    head: str
+
+    @property
+    def verdict(self) -> str:
+        """In one line; a clean verdict over a partial check says that it is partial."""
+        partial = [c.what for c in self.coverage if not c.complete]
+        if self.findings:
+            errors = sum(f.severity is Severity.ERROR for f in self.findings)
+            return f"{len(self.findings)} findings ({errors} errors)" + (f"; not covered: {', '.join(partial)}" if partial else "")
+        return f"no finding in what was covered; not covered: {', '.join(partial)}" if partial else "no finding, all covered"
+
+    def raise_for_findings(self) -> None:
+        """FindingsError when there is any finding."""
+        if self.findings:
+            error = FindingsError(f"the audit found something: {self.verdict}", got="\n" + findings_text(self.findings))
+            error.findings = self.findings
+            raise error
+
+    def to_text(self) -> str:
+        """For people: coverage, findings, verdict."""
+        rows = [f"  {c.what}: {c.checked:,} of {c.of:,}" + (f" ({c.note})" if c.note else "") for c in self.coverage]
+        found = findings_text(self.findings)
+        return "\n".join(["coverage", *rows, *(["findings", found] if found else []), f"verdict: {self.verdict}"])
+
+    def to_json(self) -> dict[str, object]:
+        """For programs: the same, as plain values."""
+        return {
+            "verdict": self.verdict,
+            "entries": self.entries,
+            "head": self.head,
+            "coverage": [asdict(c) | {"complete": c.complete} for c in self.coverage],
+            "findings": [asdict(f) for f in self.findings],
+        }
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """Findings one below the other, in the order in which they were found."""
+    blocks = []
+    for f in findings:
+        amount = f"  {format_yuan(f.amount_fen)} yuan" if f.amount_fen else ""
+        lines = [f"  [{f.severity}] {f.rule}: {f.what}{amount}", f"    where:  {f.where}"]
+        details = (("got:", f.got), ("wanted:", f.wanted), ("clause:", f.clause), ("clears:", f.clear))
+        lines += [f"    {label:<7} {text}" for label, text in details if text]
+        blocks.append("\n".join(lines))
+    return "\n".join(blocks)

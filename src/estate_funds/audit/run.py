@@ -1,0 +1,255 @@
+"""Replay the journal through the gate, re-derive what the case says, and compare, entry by entry and fen by fen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from estate_funds.assess import Claim, Claims, Status
+from estate_funds.audit.report import AuditReport, Coverage, Finding, Severity
+from estate_funds.errors import DamagedEntry, EstateFundsError, InvariantBroken
+from estate_funds.funds import Account
+from estate_funds.journal import GENESIS, Draft, Entry, Kind, link
+from estate_funds.ledger import Ledger, refold
+from estate_funds.money import format_yuan
+from estate_funds.vouchers import payee_fund, payer_funds
+
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
+
+
+class StoredEntry(Protocol):
+    """An entry with the hashes stored beside it."""
+
+    @property
+    def entry(self) -> Entry: ...
+    @property
+    def leaf(self) -> bytes: ...
+    @property
+    def head(self) -> bytes: ...
+
+
+class AuditedStep(Protocol):
+    """Something that a case asks to have booked."""
+
+    @property
+    def draft(self) -> Draft: ...
+    @property
+    def origin(self) -> str: ...
+
+
+class AuditedCase(Protocol):
+    """What an audit needs of a case."""
+
+    @property
+    def claims(self) -> Claims: ...
+    @property
+    def registry_digest(self) -> str: ...
+    @property
+    def policy_digests(self) -> Mapping[str, str]: ...
+    def latest_pay_day(self, claim: Claim) -> date | None: ...
+    def facts(self) -> Iterable[AuditedStep]: ...
+
+
+@dataclass(slots=True)
+class _Books:
+    """What replay leaves behind for the comparison."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+    entries: list[Entry] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    verified: int = 0
+
+
+def audit(
+    stored: Iterable[StoredEntry], case: AuditedCase | None = None, *, year: int | None = None, orphans: int = 0
+) -> AuditReport:
+    """Audit a journal, alone or against the case that it was booked from.
+
+    `year` limits the comparison to claims whose period begins in that calendar year; `orphans` is the number of posting
+    rows that belong to no entry.
+    """
+    books = _replay(stored)
+    if orphans:
+        what = f"{orphans} posting rows belong to no entry"
+        books.findings.append(Finding("stray-postings", ERROR, what, "postings", clear="restore the journal from a backup"))
+    total = len(books.entries)
+    coverage = [
+        Coverage("entries through the gate again", books.ledger.seq and total, total),
+        Coverage("entries whose hash and link hold", books.verified, total),
+    ]
+    if case is None:
+        note = "not checked: no case was given"
+        coverage += [Coverage(what, 0, 0, note) for what in ("claims re-assessed", "facts of the case booked as they stand")]
+    else:
+        coverage += _compare(books, case, year)
+    coverage.append(Coverage("bank statements matched", 0, 0, "not checked: none are read yet"))
+    return AuditReport(tuple(coverage), tuple(books.findings), total, books.ledger.head.hex())
+
+
+# --- replay -------------------------------------------------------------------------------------------------------
+
+
+def _replay(stored: Iterable[StoredEntry]) -> _Books:
+    books = _Books()
+    head = GENESIS
+    for item in _readable(stored, books):
+        entry, where = item.entry, f"entry {item.entry.seq} ({item.entry.draft.key})"
+        if entry.seq != books.ledger.seq + 1:
+            what = f"entries {books.ledger.seq + 1} to {entry.seq - 1} are missing"
+            books.findings.append(Finding("gap", ERROR, what, where, clear="restore the journal from a backup"))
+            books.ledger.seq = entry.seq - 1
+        if entry.leaf != item.leaf:
+            _tampered(books, "a field of the entry was changed after booking", where, entry.leaf, item.leaf)
+        elif link(head, item.leaf) != item.head:
+            _tampered(books, "the entry does not follow the one before it", where, link(head, item.leaf), item.head)
+        else:
+            books.verified += 1
+        head = item.head
+        _through_the_gate(books, entry, where)
+        books.entries.append(entry)
+    return books
+
+
+def _readable(stored: Iterable[StoredEntry], books: _Books) -> Iterator[StoredEntry]:
+    try:
+        yield from stored
+    except DamagedEntry as error:
+        what = f"{error.what}; nothing after it was checked"
+        books.findings.append(Finding("unreadable", ERROR, what, error.what, got=str(error.got), clear="restore the journal"))
+
+
+def _tampered(books: _Books, what: str, where: str, computed: bytes, held: bytes) -> None:
+    finding = Finding("tampered", ERROR, what, where, held.hex(), computed.hex(), clear="restore the journal from a backup")
+    books.findings.append(finding)
+
+
+def _through_the_gate(books: _Books, entry: Entry, where: str) -> None:
+    try:
+        refold(books.ledger, entry)
+    except (EstateFundsError, InvariantBroken, ValueError, KeyError) as error:
+        what = f"the gate refuses it: {error.what if isinstance(error, EstateFundsError) else error}"
+        got, wanted, clause = (str(getattr(error, name, None) or "") for name in ("got", "wanted", "clause"))
+        finding = Finding("refused", ERROR, what, where, got, wanted, clause, clear="reverse it, and find out how it got in")
+        books.findings.append(finding)
+        try:  # go on as if it stood, so that one fault is not reported a hundred times
+            books.ledger.advance(entry)
+        except (EstateFundsError, ValueError, KeyError):
+            books.ledger.seq = entry.seq
+
+
+# --- comparison ---------------------------------------------------------------------------------------------------
+
+Paid = dict[str, dict[tuple[str, str], int]]  # claim -> (from fund, to fund) -> fen
+
+
+def _compare(books: _Books, case: AuditedCase, year: int | None) -> list[Coverage]:
+    claims = case.claims.where(year=year)
+    paid, paid_on = _payments(books.entries)
+    as_of = books.ledger.recorded
+    for claim in claims:
+        books.findings += _claim_findings(claim, paid.get(claim.claim_id, {}), paid_on.get(claim.claim_id), case, as_of)
+    known = {claim.claim_id for claim in case.claims}
+    for claim_id, amounts in paid.items():
+        if claim_id not in known and any(amounts.values()):
+            amount = sum(amounts.values())
+            what = "a payment for a claim that the case does not know"
+            books.findings.append(
+                Finding("no-claim", ERROR, what, claim_id, amount_fen=amount, clear="recover it, or correct the case")
+            )
+    pending = sum(claim.status is Status.PENDING for claim in claims)
+    notes = [f"{pending} pending: not paid, not nought"] if pending else []
+    if year is not None:
+        notes.append(f"only those that begin in {year}")
+    stale = sum(e.draft.registry not in ("", case.registry_digest) for e in books.entries)
+    stale += sum(e.draft.policy not in ("", case.policy_digests.get(e.draft.document)) for e in books.entries)
+    if stale:
+        notes.append(f"{stale} entries were booked from an earlier state of registry or policy")
+    coverage = [Coverage("claims re-assessed, paid amounts and shares compared", len(claims), len(case.claims) if year is None else len(claims), "; ".join(notes))]
+    if year is None:
+        coverage.append(_compare_facts(books, case, as_of))
+    else:
+        coverage.append(Coverage("facts of the case booked as they stand", 0, 0, f"not checked: only {year} was asked for"))
+    return coverage
+
+
+def _payments(entries: Iterable[Entry]) -> tuple[Paid, dict[str, date]]:
+    """What was paid for each claim, from which fund to which, reversals taken off, and the day of the last payment."""
+    paid: Paid = {}
+    paid_on: dict[str, date] = {}
+    claim_of: dict[str, str] = {}
+    for entry in entries:
+        draft = entry.draft
+        if draft.kind is Kind.DISBURSEMENT:
+            claim_of[str(entry.seq)] = draft.reference
+            paid_on[draft.reference] = draft.effective
+        elif draft.kind is not Kind.REVERSAL or draft.reference not in claim_of:
+            continue
+        amounts = paid.setdefault(draft.reference if draft.kind is Kind.DISBURSEMENT else claim_of[draft.reference], {})
+        for posting in draft.postings:
+            if posting.account == Account.TRANSFER_OUT:
+                way = (posting.fund, posting.detail)
+                amounts[way] = amounts.get(way, 0) + posting.amount_fen
+    return paid, paid_on
+
+
+def _claim_findings(
+    claim: Claim, paid: Mapping[tuple[str, str], int], paid_on: date | None, case: AuditedCase, as_of: date
+) -> Iterator[Finding]:
+    owed = {(fund, payee_fund(claim)): fen for fund, fen in payer_funds(claim).items()} if claim.status is Status.DUE else {}
+    got = {way: fen for way, fen in paid.items() if fen}
+    clause = f"{claim.document} {claim.provision.clause}"
+    latest = case.latest_pay_day(claim)
+    if got and got != owed:
+        excess = sum(got.values()) - sum(owed.values())
+        rule = "wrong-amount" if owed else "paid-not-due"
+        what = "the payment is not what the document gives" if owed else f"paid although {claim.status}"
+        clear = "reverse the payment and book the right one"
+        yield Finding(rule, ERROR, what, claim.claim_id, _ways(got), _ways(owed) or "nothing", clause, excess, clear)
+    elif owed and not got and latest is not None and as_of > latest:
+        what, wanted = f"due, and not paid by {as_of}", f"by {latest}"
+        limit = f"{claim.document} {claim.provision.pay_within.clause}" if claim.provision.pay_within else clause
+        yield Finding("withheld", ERROR, what, claim.claim_id, "nothing", wanted, limit, claim.amount_fen, "pay it")
+    elif owed and latest is not None and paid_on is not None and paid_on > latest:
+        limit = f"{claim.document} {claim.provision.pay_within.clause}" if claim.provision.pay_within else clause
+        what = f"paid {(paid_on - latest).days} days late"
+        clear = "explain the delay in the file; it cannot be undone"
+        yield Finding("late", WARNING, what, claim.claim_id, str(paid_on), f"by {latest}", limit, claim.amount_fen, clear)
+
+
+def _ways(amounts: Mapping[tuple[str, str], int]) -> str:
+    return "; ".join(f"{giver} -> {taker} {format_yuan(fen)}" for (giver, taker), fen in sorted(amounts.items()))
+
+
+def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
+    """Appropriations, receipts, transfers, spendings and fences: each booked exactly as its row says."""
+    booked = {entry.draft.key: entry for entry in books.entries}
+    steps = [step for step in case.facts() if step.draft.effective <= as_of]
+    for step in steps:
+        entry = booked.get(step.draft.key)
+        where = f"{step.origin} ({step.draft.key})"
+        amount = sum(p.amount_fen for p in step.draft.postings if p.account == Account.CASH)
+        if entry is None:
+            what, clear = "a fact of the case is not booked", "run the case again"
+            books.findings.append(Finding("not-booked", ERROR, what, where, amount_fen=amount, clear=clear))
+        elif entry.draft.content() != step.draft.content():
+            what = f"booked otherwise than the case says (entry {entry.seq})"
+            got, wanted = _difference(entry.draft.content(), step.draft.content())
+            clear = "correct the case, or reverse the entry"
+            books.findings.append(Finding("booked-otherwise", ERROR, what, where, got, wanted, amount_fen=amount, clear=clear))
+    known = {step.draft.key for step in steps}
+    checked = (Kind.OPEN_FUND, Kind.APPROPRIATION, Kind.RECEIPT, Kind.SPENDING, Kind.TRANSFER)
+    own = [e for e in books.entries if e.draft.kind in checked and e.draft.key not in known]
+    for entry in own:
+        amount = sum(p.amount_fen for p in entry.draft.postings if p.account == Account.CASH)
+        what, clear = "booked, and nowhere in the case", "add the row it rests on to the case, or reverse it"
+        where = f"entry {entry.seq} ({entry.draft.key})"
+        books.findings.append(Finding("no-source", WARNING, what, where, amount_fen=amount, clear=clear))
+    return Coverage("facts of the case booked as they stand", len(steps), len(steps))
+
+
+def _difference(got: str, wanted: str) -> tuple[str, str]:
+    """The first line in which two contents differ."""
+    pairs = zip(got.splitlines(), wanted.splitlines(), strict=False)
+    return next(((g.replace("\t", " "), w.replace("\t", " ")) for g, w in pairs if g != w), ("fewer lines", "more lines"))

@@ -1,0 +1,1 @@
+"""Files in: tables with declared columns, household files over columns, case folders."""

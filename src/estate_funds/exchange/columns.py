@@ -1,0 +1,80 @@
+"""The columns of every table of a case: what docs/reference/case.md prints and what the readers enforce."""
+
+from __future__ import annotations
+
+from estate_funds.exchange import households
+from estate_funds.exchange.tables import Column
+
+ESTATES = (
+    Column("estate_id", "text", "stable id of the estate, unique", "yuanyi"),
+    Column("name", "text", "name as people know it", "院一"),
+    Column("city", "text", "city whose budget pays the city's share", "南昌市"),
+    Column("district", "text", "district whose budget pays the district's share", "东湖区"),
+    Column("street", "text", "street or town", "公园街道"),
+    Column("community", "text", "the one community the estate belongs to", "院一社区"),
+    Column("buildings", "count", "number of buildings", "31"),
+    Column("floor_area_m2", "area", "floor area in m2 (not 万平方米)", "83700.00"),
+    Column("completed_on", "day", "day of completion", "1985-12-31"),
+    Column("service_start", "day", "first day of service", "2021-01-01"),
+    Column("service_end", "day", "first day without service; empty while it goes on", "2024-03-16", required=False),
+    Column("gate", "choice", "is the estate closed or open", "closed", required=False, allowed=("closed", "open")),
+    Column("renovated_on", "day", "day on which renovation was accepted", "2020-11-30", required=False),
+    Column("office_area_m2", "area", "area of the property office", "130.00", required=False),
+    Column("households", "count", "declared number on the first day of service", "960", required=False),
+)
+HOUSEHOLDS = households.COLUMNS
+ASSESSMENTS = (
+    Column("estate_id", "text", "an estate_id of estates.csv", "yuanyi"),
+    Column("period", "count", "number of the service year (or the calendar year, if the document claims by it)", "3"),
+    Column("result", "text", "a result that the document's gate knows", "pass"),
+    Column("result_on", "day", "day of the result: payment is due from it", "2024-01-10"),
+    Column("score", "number", "score, where the document divides by scores", "92.5", required=False),
+)
+SPENDING = (
+    Column("spending_id", "text", "id of the payment, unique and stable: it makes posting twice harmless", "s-2022-01"),
+    Column("on", "day", "day of payment", "2022-03-18"),
+    Column("fund", "text", "the fund that pays: key/level/holder", "community-shortfall/community/院一社区"),
+    Column("purpose", "text", "what for: must be permitted by the fund", "cleaning"),
+    Column("payee", "text", "a key of [payees] in case.toml", "hongda"),
+    Column("amount_yuan", "yuan", "amount in yuan", "38,400.00"),
+    Column("evidence", "evidence", "kind:file or kind:sha256:digest, parted by ;", "invoice:evidence/s-2022-01.txt"),
+    Column("narrative", "text", "what the voucher says", "street cleaning, first quarter", required=False),
+    Column(
+        "place", "choice", "where the work was: decides inside or outside the gate", "grounds",
+        required=False, allowed=("unit", "grounds", "street"),
+    ),
+)  # fmt: skip
+INCOMES = (
+    Column("income_id", "text", "id of the receipt, unique and stable", "i-2022-01"),
+    Column("on", "day", "day of receipt", "2022-06-30"),
+    Column("estate_id", "text", "the estate it was earned in", "yuanyi"),
+    Column("source", "text", "a source that the document routes to a fund", "parcel-lockers"),
+    Column("amount_yuan", "yuan", "amount in yuan", "6,000.00"),
+    Column("evidence", "evidence", "as in spending.csv", "receipt:evidence/i-2022-01.txt", required=False),
+)
+TRANSFERS = (
+    Column("transfer_id", "text", "id of the transfer, unique and stable", "t-2021-01"),
+    Column("on", "day", "day on which both budgets change", "2021-07-01"),
+    Column("transfer", "text", "a transfer that the document declares", "outside-gate-duty"),
+    Column("giver", "text", "the unit whose budget is cut", "城市环境服务中心"),
+    Column("taker", "text", "the unit that takes over the duty", "公园街道"),
+    Column("annual_amount_yuan", "yuan", "approved amount for a full year", "120,000.00"),
+    Column("months", "count", "months of the year that move", "6"),
+    Column("evidence", "evidence", "as in spending.csv", "budget-adjustment:evidence/t-2021-01.txt"),
+)
+FEES = (
+    Column("household_id", "text", "the household that paid", "yy-01-0001"),
+    Column("fee", "text", "which fee", "property-service"),
+    Column("month", "month", "the month that it pays for", "2022-03"),
+    Column("amount_yuan", "yuan", "amount in yuan", "45.00"),
+)
+TABLES = {
+    "estates.csv": ESTATES,
+    "households.csv": HOUSEHOLDS,
+    "assessments.csv": ASSESSMENTS,
+    "spending.csv": SPENDING,
+    "attempts.csv": SPENDING,
+    "incomes.csv": INCOMES,
+    "transfers.csv": TRANSFERS,
+    "fees.csv": FEES,
+}

@@ -1,0 +1,230 @@
+"""Small tables from CSV, strictly: the columns of each are data, and so is their documentation.
+
+Row numbers count as a spreadsheet does: the header is row 1.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from pathlib import Path
+
+from estate_funds.calendar import Month, parse_day
+from estate_funds.errors import AmountError, CellError, ColumnError, DateError, EstateFundsError, TableError, nearest
+from estate_funds.money import MAX_FEN, parse_yuan
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: how its text becomes a value, and what to tell the person who fills it."""
+
+    name: str
+    type: str  # text, day, month, count, whole, area, yuan, number, choice, evidence
+    about: str
+    example: str
+    required: bool = True
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The values of a row by column name, and where it stands."""
+
+    number: int
+    source: str
+    values: dict[str, object]
+
+    @property
+    def where(self) -> str:
+        """File and row, for messages."""
+        return f"{self.source}, row {self.number}"
+
+    def text(self, name: str) -> str:
+        """A text value; empty where the cell is."""
+        value = self.values.get(name)
+        return value if isinstance(value, str) else ""
+
+    def day(self, name: str) -> date:
+        """The day in a required day column."""
+        value = self.values[name]
+        assert isinstance(value, date)  # the column's parser saw to it
+        return value
+
+    def optional_day(self, name: str) -> date | None:
+        """The day in a column that may be empty."""
+        value = self.values.get(name)
+        return value if isinstance(value, date) else None
+
+    def whole(self, name: str) -> int:
+        """The number in a required count, whole, area (centi-m2) or yuan (fen) column."""
+        value = self.values[name]
+        assert isinstance(value, int)  # the column's parser saw to it
+        return value
+
+    def optional_whole(self, name: str) -> int | None:
+        """The number in a column that may be empty."""
+        value = self.values.get(name)
+        return value if isinstance(value, int) else None
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, with or without a byte-order mark; TableError otherwise."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TableError(
+            "the file is not UTF-8",
+            where=path.name,
+            got=f"byte 0x{error.object[error.start]:02x} at {error.start}",
+            fix="save it as 'CSV UTF-8', or convert it: iconv -f GB18030 -t UTF-8",
+        ) from None
+    except OSError as error:
+        raise TableError("the file cannot be read", where=str(path), got=error.strerror) from None
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_header(header: list[str], columns: tuple[Column, ...], source: str) -> None:
+    """ColumnError for a column that is missing, unknown (with the nearest name) or doubled."""
+    known = [column.name for column in columns]
+    where = f"{source}, row 1"
+    for name in header:
+        if name not in known:
+            raise ColumnError("unknown column", where=where, got=repr(name), fix=nearest(name, known))
+        if header.count(name) > 1:
+            raise ColumnError("the column stands twice", where=where, got=repr(name), fix="delete one of the two")
+    missing = [column.name for column in columns if column.required and column.name not in header]
+    if missing:
+        raise ColumnError(
+            f"missing column{'s' if len(missing) > 1 else ''}",
+            where=where,
+            got=", ".join(header) or "an empty header",
+            wanted=", ".join(missing),
+            fix="docs/reference/case.md describes every column",
+        )
+
+
+def read_table(path: Path, columns: tuple[Column, ...]) -> Iterator[Row]:
+    """Rows of a CSV file, each cell parsed as its column says; ColumnError or CellError with file, row and column."""
+    records = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        header = [name.strip() for name in next(records, [])]
+        check_header(header, columns, path.name)
+        by_name = {column.name: column for column in columns}
+        for number, cells in enumerate(records, start=2):
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                raise TableError(
+                    "the row has more or fewer cells than the header",
+                    where=f"{path.name}, row {number}",
+                    got=f"{len(cells)} cells",
+                    wanted=f"{len(header)}",
+                    fix="quote cells that hold a comma",
+                )
+            row = Row(number, path.name, {})
+            for name, cell in zip(header, cells, strict=True):
+                row.values[name] = parse_cell(by_name[name], cell.strip(), row.where)
+            yield row
+    except csv.Error as error:
+        raise TableError("not a CSV file", where=f"{path.name}, line {records.line_num}", got=str(error)) from None
+
+
+def parse_cell(column: Column, cell: str, where: str) -> object:
+    """The value of one cell; CellError with row and column where it is not what the column wants."""
+    place = f"{where}, column {column.name}"
+    if not cell:
+        if column.required:
+            raise CellError("the cell is empty", where=place, wanted=column.about)
+        return None
+    if column.allowed and cell not in column.allowed:
+        raise CellError(
+            "not one of the allowed values",
+            where=place,
+            got=repr(cell),
+            wanted=", ".join(column.allowed),
+            fix=nearest(cell, column.allowed),
+        )
+    try:
+        return _PARSERS[column.type](cell)
+    except EstateFundsError as error:
+        raise CellError(error.what, where=place, got=repr(cell), wanted=error.wanted or column.about) from None
+
+
+def _count(cell: str) -> int:
+    value = _whole(cell)
+    if value < 1:
+        raise AmountError("a count must be 1 or more", wanted="a whole number, 1 or more")
+    return value
+
+
+def _whole(cell: str) -> int:
+    if not (cell.isascii() and cell.lstrip("-").isdigit()):
+        raise AmountError("not a whole number", wanted="digits only, such as 961")
+    value = int(cell)
+    if value < 0:
+        raise AmountError("a negative number", wanted="0 or more")
+    return value
+
+
+def _area(cell: str) -> int:
+    centi = _number(cell) * 100
+    if centi.denominator != 1:
+        raise AmountError("an area finer than 0.01 m2", wanted="at most two decimals")
+    if centi <= 0:
+        raise AmountError("an area must be above 0", wanted="square metres, such as 83700.00")
+    if centi > MAX_FEN:
+        raise AmountError("an area beyond 64 bits", wanted="square metres")
+    return int(centi)
+
+
+def _number(cell: str) -> Fraction:
+    try:
+        value = Decimal(cell)
+        if not value.is_finite() or abs(value.adjusted()) > 30:
+            raise InvalidOperation
+        return Fraction(value)
+    except InvalidOperation:
+        raise AmountError("not a number", wanted="digits with an optional point, such as 92.5") from None
+
+
+def _yuan(cell: str) -> int:
+    fen = parse_yuan(cell)
+    if fen <= 0:
+        raise AmountError("an amount must be above 0", wanted="yuan, such as 1,234.50")
+    return fen
+
+
+def _month(cell: str) -> str:
+    return str(Month.parse(cell))
+
+
+def _day(cell: str) -> date:
+    try:
+        return parse_day(cell)
+    except DateError as error:
+        raise CellError(error.what, wanted="YYYY-MM-DD, a day that exists") from None
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "text": str,
+    "choice": str,
+    "evidence": str,
+    "count": _count,
+    "whole": _whole,
+    "area": _area,
+    "number": _number,
+    "yuan": _yuan,
+    "month": _month,
+    "day": _day,
+}

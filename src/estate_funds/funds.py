@@ -1,0 +1,171 @@
+"""Funds, their fences, and the accounts inside each.
+
+A fund is a self-balancing set of accounts (自求平衡的一组账户): every entry sums to zero within each fund that it
+touches, so money cannot leave one without a declared pair of postings. Two families of accounts stand side by side:
+
+* the money: `cash`, `funding` and `transfer_in` (where it came from), `expenditure` and `transfer_out` (where it went);
+* the budget: `authority` (what was appropriated) against `unencumbered` (what is available), `encumbered` (what is
+  promised to a claim) and `expended`.
+
+Each account has a normal side, and no balance may ever stand on the other: cash is never negative, nothing available is
+spent twice, no claim is paid beyond its encumbrance. What is *available* is the balance of `unencumbered`; the sum of
+all postings of a fund is always zero and says nothing.
+
+A fund's fence is deny by default: what no permit names (purpose x payee class x period) is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from estate_funds.calendar import parse_day
+from estate_funds.policy import Document, SettingRef
+
+Terms = tuple[tuple[str, ...], ...]
+
+
+class Side(StrEnum):
+    """Debit (借) or credit (贷)."""
+
+    DEBIT = "D"
+    CREDIT = "C"
+
+
+class Account(StrEnum):
+    """The accounts of every fund; the posting's detail refines them (source, purpose, claim, budget year, fund)."""
+
+    CASH = "cash"
+    FUNDING = "funding"  # detail: the source
+    TRANSFER_IN = "transfer_in"  # detail: the fund that gave
+    TRANSFER_OUT = "transfer_out"  # detail: the fund that took
+    EXPENDITURE = "expenditure"  # detail: the purpose
+    AUTHORITY = "authority"
+    UNENCUMBERED = "unencumbered"  # detail: the budget year
+    ENCUMBERED = "encumbered"  # detail: the claim
+    EXPENDED = "expended"
+
+
+NORMAL_SIDE: Mapping[str, str] = {
+    Account.CASH: Side.DEBIT,
+    Account.FUNDING: Side.CREDIT,
+    Account.TRANSFER_IN: Side.CREDIT,
+    Account.TRANSFER_OUT: Side.DEBIT,
+    Account.EXPENDITURE: Side.DEBIT,
+    Account.AUTHORITY: Side.DEBIT,
+    Account.UNENCUMBERED: Side.CREDIT,
+    Account.ENCUMBERED: Side.CREDIT,
+    Account.EXPENDED: Side.CREDIT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """One thing that a fund may pay for: to whom, when, on which evidence, by which clause."""
+
+    purpose: str
+    payee_class: str
+    start: date
+    until: date | None
+    requires: tuple[str, ...]
+    clause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fund:
+    """A ring-fenced fund as the journal knows it: its definition is an entry, so that replay needs nothing else.
+
+    `fund_id` is `<key>/<level>/<holder>`, such as `community-shortfall/community/院一`.
+    """
+
+    fund_id: str
+    title: str
+    document: str
+    clause: str
+    carry_forward: bool
+    provenance: str
+    permits: tuple[Permit, ...]
+
+    def permits_for(self, purpose: str, payee_class: str) -> list[Permit]:
+        """The permits of a purpose and payee class, whatever their period."""
+        return [p for p in self.permits if (p.purpose, p.payee_class) == (purpose, payee_class)]
+
+    def to_terms(self) -> Terms:
+        """The definition as terms of the entry that opens the fund."""
+        head: list[tuple[str, ...]] = [
+            ("fund", self.fund_id),
+            ("title", self.title),
+            ("carry_forward", "yes" if self.carry_forward else "no"),
+            ("provenance", self.provenance),
+        ]
+        rows = (
+            ("permit", p.purpose, p.payee_class, str(p.start), str(p.until or ""), ",".join(p.requires), p.clause)
+            for p in self.permits
+        )
+        return (*head, *rows)
+
+    @classmethod
+    def from_terms(cls, terms: Terms, *, document: str, clause: str) -> Fund:
+        """The definition back from an entry; KeyError or ValueError where it is none."""
+        single = {term[0]: term[1] for term in terms if term[0] != "permit"}
+        permits = tuple(
+            Permit(
+                purpose,
+                payee_class,
+                parse_day(start),
+                parse_day(until) if until else None,
+                tuple(filter(None, requires.split(","))),
+                of,
+            )
+            for _, purpose, payee_class, start, until, requires, of in (t for t in terms if t[0] == "permit")
+        )
+        return cls(
+            single["fund"],
+            single["title"],
+            document,
+            clause,
+            {"yes": True, "no": False}[single["carry_forward"]],
+            single["provenance"],
+            permits,
+        )
+
+
+def fund_id(key: str, level: str, holder: str) -> str:
+    """The id of the fund that a holder keeps under a document's fund key.
+
+    >>> fund_id("award-budget", "city", "南昌市")
+    'award-budget/city/南昌市'
+    """
+    return f"{key}/{level}/{holder}"
+
+
+def holder_of(fund: str) -> tuple[str, str, str]:
+    """A fund id taken apart: key, level, holder."""
+    key, level, holder = fund.split("/", 2)
+    return key, level, holder
+
+
+def define_fund(
+    document: Document, key: str, level: str, holder: str, *, settings: Mapping[str, Sequence[str]]
+) -> Fund:
+    """The fund of a holder as a document and the case's settings define it."""
+    rule = document.fund(key)
+    permits = []
+    for permit in rule.permits:
+        purposes = settings[permit.purposes.setting] if isinstance(permit.purposes, SettingRef) else permit.purposes
+        for purpose in purposes:
+            for payee_class in permit.payee_classes:
+                permits.append(
+                    Permit(purpose, payee_class, permit.start, permit.until, permit.requires, permit.clause)
+                )
+    return Fund(
+        fund_id(key, level, holder),
+        rule.title,
+        document.id,
+        rule.clause,
+        rule.carry_forward,
+        rule.provenance,
+        tuple(permits),
+    )

@@ -1,0 +1,404 @@
+"""The only gate: `check` refuses with a reason or returns the entry, `advance` books it, and replay runs the same two.
+
+The order of checks is documented here and is part of the behaviour: (1) the key, (2) the text, (3) dates and periods,
+(4) maker and approver, (5) shape and amounts, (6) balance within each fund, (7) declared crossings, (8) the fence and
+its evidence, (9) no balance on the wrong side. After the last check nothing can fail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from estate_funds.calendar import Month
+from estate_funds.errors import (
+    BadReversal,
+    DateError,
+    EvidenceMissing,
+    FuturePeriod,
+    InvariantBroken,
+    KeyConflict,
+    Malformed,
+    OutsideFence,
+    Overdrawn,
+    PeriodClosed,
+    SameHands,
+    Unbalanced,
+    UndeclaredCrossing,
+    UnknownFund,
+    nearest,
+)
+from estate_funds.funds import NORMAL_SIDE, Account, Fund, Side
+from estate_funds.journal import GENESIS, Draft, Entry, Kind, Posting, link
+from estate_funds.money import MAX_FEN, format_yuan
+
+D, C = Side.DEBIT.value, Side.CREDIT.value
+_RECEIVED = {("cash", D), ("authority", D), ("unencumbered", C)}
+_PAID = {("cash", C), ("unencumbered", D), ("encumbered", D), ("expended", C)}
+
+# The (account, side) pairs that each kind may touch. What is not here cannot be booked under that name.
+SHAPES: Mapping[Kind, frozenset[tuple[str, str]]] = {
+    Kind.OPEN_FUND: frozenset(),
+    Kind.APPROPRIATION: frozenset(_RECEIVED | {("funding", C)}),
+    Kind.RECEIPT: frozenset(_RECEIVED | {("funding", C)}),
+    Kind.ENCUMBRANCE: frozenset({("unencumbered", D), ("encumbered", C)}),
+    Kind.RELEASE: frozenset({("encumbered", D), ("unencumbered", C)}),
+    Kind.DISBURSEMENT: frozenset(_RECEIVED | _PAID | {("transfer_out", D), ("transfer_in", C)}),
+    Kind.SPENDING: frozenset(_PAID | {("expenditure", D)}),
+    Kind.TRANSFER: frozenset(_RECEIVED | {("cash", C), ("unencumbered", D), ("authority", C)})
+    | {("transfer_out", D), ("transfer_in", C)},
+    Kind.CARRY_FORWARD: frozenset({("unencumbered", D), ("unencumbered", C), ("authority", C)}),
+    Kind.CLOSE: frozenset(),
+}
+# Money that goes out, or is promised, passes the fence whatever the entry is called.
+_FENCED = {(Account.CASH.value, C), (Account.ENCUMBERED.value, C)}
+_UNSPENT = {Account.UNENCUMBERED.value, Account.ENCUMBERED.value}
+_IN, _OUT = Account.TRANSFER_IN.value, Account.TRANSFER_OUT.value
+
+BalanceKey = tuple[str, str, str]  # fund, account, detail
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The state that a journal folds to. Balances are kept on each account's normal side, so all are 0 or more."""
+
+    funds: dict[str, Fund] = field(default_factory=dict)
+    balances: dict[BalanceKey, int] = field(default_factory=dict)
+    keys: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # key -> sequence, digest of content
+    mirrors: dict[int, tuple[bytes, str]] = field(default_factory=dict)  # sequence -> digest of its mirror, kind
+    reversed: set[int] = field(default_factory=set)
+    closed_through: date = date.min
+    recorded: date = date.min
+    seq: int = 0
+    head: bytes = GENESIS
+
+    # --- the gate ---
+
+    def post(self, draft: Draft, *, recorded: date) -> Entry | None:
+        """Book a draft: the new entry, or None when this very draft is already booked. Raises a Refusal otherwise."""
+        entry = self.check(draft, recorded=recorded)
+        if entry is not None:
+            self.advance(entry)
+        return entry
+
+    def check(self, draft: Draft, *, recorded: date) -> Entry | None:
+        """What `post` would do, without doing it."""
+        content = draft.clean_content()
+        digest = hashlib.sha256(content.encode("utf-8")).digest()
+        known = self.keys.get(draft.key)
+        if known is not None:
+            if known[1] == digest:
+                return None
+            raise KeyConflict(
+                f"the key {draft.key!r} was used for something else",
+                where=f"entry {known[0]}",
+                got="a draft with other content",
+                wanted="the same content, or a new key",
+                fix="nothing booked is ever changed: reverse the entry, and book the right one under a new key",
+            )
+        self._check_dates(draft, recorded)
+        self._check_hands(draft)
+        if draft.kind is Kind.REVERSAL:
+            self._check_reversal(draft)
+        else:
+            self._check_shape(draft)
+        self._check_balance(draft)
+        self._check_crossings(draft)
+        if draft.kind is Kind.OPEN_FUND:
+            self._check_opening(draft)
+        elif draft.kind is Kind.CLOSE:
+            _closing_day(draft)
+        elif draft.kind is not Kind.REVERSAL:
+            self._check_fence(draft)
+        self._check_overdraft(draft)
+        return Entry(self.seq + 1, recorded, draft, content)
+
+    def advance(self, entry: Entry) -> None:
+        """Book an entry that `check` returned; nothing here can fail."""
+        draft = entry.draft
+        for key, change in self._changes(draft).items():
+            self.balances[key] = self.balances.get(key, 0) + change
+        content = (entry._content or draft.content()).encode("utf-8")
+        self.keys[draft.key] = (entry.seq, hashlib.sha256(content).digest())
+        if draft.kind is Kind.OPEN_FUND:
+            fund = _opened(draft)
+            self.funds[fund.fund_id] = fund
+        elif draft.kind is Kind.CLOSE:
+            self.closed_through = _closing_day(draft)
+        elif draft.kind is Kind.REVERSAL:
+            self.reversed.add(int(draft.reference))
+        if draft.postings:
+            self.mirrors[entry.seq] = (_postings_digest(mirror(draft.postings)), draft.kind.value)
+        self.seq = entry.seq
+        self.recorded = entry.recorded
+        self.head = link(self.head, entry.leaf)
+
+    # --- questions ---
+
+    def balance(self, fund: str, account: Account, detail: str | None = None) -> int:
+        """A balance in fen on the account's normal side; without a detail, of all details."""
+        if detail is not None:
+            return self.balances.get((fund, account.value, detail), 0)
+        return sum(n for (f, a, _), n in self.balances.items() if f == fund and a == account.value)
+
+    def available(self, fund: str) -> int:
+        """What the fund may still promise or spend: appropriated, less encumbered, less expended."""
+        return self.balance(fund, Account.UNENCUMBERED)
+
+    # --- the checks, in order ---
+
+    def _check_dates(self, draft: Draft, recorded: date) -> None:
+        if recorded < self.recorded:
+            raise FuturePeriod(
+                "the day of recording runs backwards",
+                where=draft.key,
+                got=recorded,
+                wanted=f"on or after {self.recorded}, when the last entry was recorded",
+                fix="check the clock of this machine",
+            )
+        if draft.effective > recorded:
+            raise FuturePeriod(
+                "the entry lies in the future",
+                where=draft.key,
+                got=f"effective {draft.effective}",
+                wanted=f"on or before {recorded}, the day of recording",
+                fix="book it when the day has come",
+            )
+        if draft.effective <= self.closed_through:
+            raise PeriodClosed(
+                "the period is closed",
+                where=draft.key,
+                got=f"effective {draft.effective}",
+                wanted=f"after {self.closed_through}, the last closed day",
+                fix="date the entry into the open period, and say in the narrative what it belongs to",
+            )
+
+    def _check_hands(self, draft: Draft) -> None:
+        if not draft.key or not draft.narrative:
+            raise Malformed("an entry needs a key and a narrative", where=draft.key or draft.narrative)
+        if not draft.maker.strip() or not draft.approver.strip() or draft.maker.strip() == draft.approver.strip():
+            raise SameHands(
+                "maker and approver must be two people",
+                where=draft.key,
+                got=f"maker {draft.maker!r}, approver {draft.approver!r}",
+                wanted="two different names",
+                clause="会计基础工作规范: preparer and reviewer differ",
+            )
+
+    def _check_shape(self, draft: Draft) -> None:
+        shape = SHAPES[draft.kind]
+        if bool(shape) != bool(draft.postings):
+            raise Malformed(
+                f"a {draft.kind} entry {'needs' if shape else 'has no'} postings", where=draft.key, got=len(draft.postings)
+            )
+        for posting in draft.postings:
+            if (posting.account, posting.side) not in shape:
+                raise Malformed(
+                    f"a {draft.kind} entry cannot touch this account on this side",
+                    where=draft.key,
+                    got=f"{posting.account} {posting.side}",
+                    wanted=", ".join(sorted(f"{account} {side}" for account, side in shape)),
+                )
+            if type(posting.amount_fen) is not int or not 0 < posting.amount_fen <= MAX_FEN:
+                raise Malformed(
+                    "an amount must be a whole number of fen above 0 that 64 bits hold",
+                    where=f"{draft.key}, {posting.fund} {posting.account}",
+                    got=repr(posting.amount_fen),
+                )
+
+    def _check_reversal(self, draft: Draft) -> None:
+        target = int(draft.reference) if draft.reference.isdecimal() else 0
+        wanted, kind = self.mirrors.get(target, (b"", ""))
+        problem = ""
+        if not wanted:
+            problem = "there is no such entry with postings"
+        elif kind == Kind.REVERSAL:
+            problem = "a reversal cannot be reversed: book the right entry anew"
+        elif target in self.reversed:
+            problem = "the entry is already reversed"
+        elif _postings_digest(draft.postings) != wanted:
+            problem = "the postings are not the mirror of that entry's: same accounts and sides, amounts negated"
+        if problem:
+            raise BadReversal(problem, where=draft.key, got=f"reference {draft.reference!r}")
+
+    def _check_balance(self, draft: Draft) -> None:
+        gaps: dict[str, int] = {}
+        for posting in draft.postings:
+            if posting.fund not in self.funds:
+                raise UnknownFund(
+                    f"the fund {posting.fund!r} was never opened", where=draft.key, fix=nearest(posting.fund, self.funds)
+                )
+            signed = posting.amount_fen if posting.side == D else -posting.amount_fen
+            gaps[posting.fund] = gaps.get(posting.fund, 0) + signed
+        open_gaps = {fund: gap for fund, gap in gaps.items() if gap}
+        if open_gaps:
+            raise Unbalanced(
+                "the entry does not balance within each fund",
+                where=draft.key,
+                got="; ".join(f"{fund}: debits exceed credits by {gap} fen" for fund, gap in open_gaps.items()),
+                wanted="debits equal to credits in every fund",
+            )
+        if draft.kind is not Kind.CARRY_FORWARD:  # a lapse cuts the budget and leaves the cash as surplus
+            self._check_backing(draft)
+
+    def _check_backing(self, draft: Draft) -> None:
+        """Money and budget move together: what cash changes by, unspent budget changes by."""
+        backing: dict[str, int] = {}
+        for (fund, account, _), change in self._changes(draft).items():
+            if account == Account.CASH.value:
+                backing[fund] = backing.get(fund, 0) + change
+            elif account in _UNSPENT:
+                backing[fund] = backing.get(fund, 0) - change
+        for fund, gap in backing.items():
+            if gap:
+                raise Unbalanced(
+                    "money and budget of a fund do not move together",
+                    where=draft.key,
+                    got=f"{fund}: cash changes by {gap} fen more than unencumbered and encumbered together",
+                    wanted="the same change in both",
+                )
+
+    def _check_crossings(self, draft: Draft) -> None:
+        crossing: dict[tuple[str, str], int] = {}
+        for posting in draft.postings:
+            if posting.account == _OUT:
+                pair = (posting.fund, posting.detail)
+                crossing[pair] = crossing.get(pair, 0) + posting.amount_fen
+            elif posting.account == _IN:
+                pair = (posting.detail, posting.fund)
+                crossing[pair] = crossing.get(pair, 0) - posting.amount_fen
+        for (giver, taker), gap in crossing.items():
+            if gap:
+                raise UndeclaredCrossing(
+                    "money crosses funds without its other half",
+                    where=draft.key,
+                    got=f"{giver} -> {taker}: given exceeds taken by {gap} fen",
+                    wanted="transfer_out in the one fund equal to transfer_in in the other, in one entry",
+                )
+
+    def _check_opening(self, draft: Draft) -> None:
+        try:
+            fund = _opened(draft)
+        except (KeyError, ValueError, IndexError, DateError):
+            raise Malformed("the terms do not define a fund", where=draft.key, got=draft.terms) from None
+        if fund.fund_id in self.funds:
+            raise UnknownFund(f"the fund {fund.fund_id!r} is already open", where=draft.key)
+
+    def _check_fence(self, draft: Draft) -> None:
+        fenced = {posting.fund for posting in draft.postings if (posting.account, posting.side) in _FENCED}
+        for fund_id in sorted(fenced):
+            fund = self.funds[fund_id]
+            permits = fund.permits_for(draft.purpose, draft.payee_class)
+            valid = [p for p in permits if p.start <= draft.effective and (p.until is None or draft.effective < p.until)]
+            if not valid:
+                raise _outside(fund, draft)
+            if draft.kind is Kind.ENCUMBRANCE:
+                continue  # a promise; the evidence comes with the payment
+            held = {evidence.kind for evidence in draft.evidence}
+            missing = [kind for kind in valid[0].requires if kind not in held]
+            if missing:
+                raise EvidenceMissing(
+                    f"{fund_id} pays for {draft.purpose} only on evidence",
+                    where=draft.key,
+                    got=", ".join(sorted(held)) or "none",
+                    wanted=", ".join(valid[0].requires),
+                    clause=f"{fund.document} {valid[0].clause}",
+                    fix=f"attach the {' and the '.join(missing)}",
+                )
+        for evidence in draft.evidence:
+            if len(evidence.sha256) != 64 or set(evidence.sha256) - set("0123456789abcdef"):
+                raise Malformed("not a SHA-256 digest", where=f"{draft.key}, evidence {evidence.kind}", got=evidence.sha256)
+
+    def _check_overdraft(self, draft: Draft) -> None:
+        for key, change in self._changes(draft).items():
+            held = self.balances.get(key, 0)
+            if held + change < 0 or held + change > MAX_FEN:
+                raise _overdrawn(self, draft, key, held, change)
+
+    def _changes(self, draft: Draft) -> dict[BalanceKey, int]:
+        changes: dict[BalanceKey, int] = {}
+        for fund, account, detail, side, amount in draft.postings:
+            key = (fund, account, detail)
+            changes[key] = changes.get(key, 0) + (amount if side == NORMAL_SIDE[account] else -amount)
+        return changes
+
+
+def replay(entries: Iterable[Entry]) -> Ledger:
+    """Fold a journal through the same gate; a Refusal or InvariantBroken where it could not have come through it."""
+    ledger = Ledger()
+    for entry in entries:
+        refold(ledger, entry)
+    return ledger
+
+
+def refold(ledger: Ledger, entry: Entry) -> None:
+    """Put one recorded entry through the gate again."""
+    checked = ledger.check(entry.draft, recorded=entry.recorded)
+    if checked is None or checked.seq != entry.seq:
+        raise InvariantBroken(f"entry {entry.seq} cannot follow entry {ledger.seq}: a gap, or the same entry twice")
+    ledger.advance(checked)
+
+
+def mirror(postings: Iterable[Posting]) -> tuple[Posting, ...]:
+    """The red-letter mirror of postings: same accounts, same sides, amounts negated."""
+    return tuple(p._replace(amount_fen=-p.amount_fen) for p in postings)
+
+
+def _postings_digest(postings: Iterable[Posting]) -> bytes:
+    return hashlib.sha256(repr([tuple(p) for p in postings]).encode("utf-8")).digest()
+
+
+def _opened(draft: Draft) -> Fund:
+    return Fund.from_terms(draft.terms, document=draft.document, clause=draft.clause)
+
+
+def _closing_day(draft: Draft) -> date:
+    try:
+        ((name, through),) = draft.terms
+        day = Month.parse(through).last_day
+    except (ValueError, DateError):
+        name, day = "", date.min
+    if name != "through":
+        raise Malformed("the terms do not name a month to close", where=draft.key, got=draft.terms)
+    if draft.effective <= day:
+        raise PeriodClosed("a period is closed after its last day", where=draft.key, got=draft.effective, wanted=f"after {day}")
+    return day
+
+
+def _outside(fund: Fund, draft: Draft) -> OutsideFence:
+    clause = f"{fund.document} {fund.clause}"
+    names = sorted({p.purpose for p in fund.permits})
+    classes = sorted({p.payee_class for p in fund.permits if p.purpose == draft.purpose})
+    periods = [f"{p.start} to {p.until or 'now'}" for p in fund.permits_for(draft.purpose, draft.payee_class)]
+    if periods:
+        got, wanted = f"on {draft.effective}", f"in {'; '.join(periods)}"
+    elif classes:
+        got, wanted = f"to the payee class {draft.payee_class!r}", f"to {', '.join(classes)}"
+    else:
+        got, wanted = f"for the purpose {draft.purpose!r}", f"for {', '.join(names)}"
+    return OutsideFence(
+        f"{fund.fund_id} may not be spent so",
+        where=draft.key,
+        got=got,
+        wanted=wanted,
+        clause=clause,
+        fix="charge it to a fund whose document allows it; what no permit names is denied",
+    )
+
+
+def _overdrawn(ledger: Ledger, draft: Draft, key: BalanceKey, held: int, change: int) -> Overdrawn:
+    fund, account, detail = key
+    words = {
+        Account.CASH.value: "has not the cash",
+        Account.UNENCUMBERED.value: f"has not so much available in the budget year {detail}",
+        Account.ENCUMBERED.value: f"has not so much encumbered for {detail}",
+    }
+    return Overdrawn(
+        f"{fund} {words.get(account, f'cannot have {account} {detail} below zero or beyond 64 bits')}",
+        where=draft.key,
+        got=f"{format_yuan(-change)} yuan wanted",
+        wanted=f"at most {format_yuan(held)} yuan",
+        fix="appropriate first, or pay less",
+    )

@@ -1,0 +1,145 @@
+"""Money is a whole number of fen; every division names its rounding, and parts always sum.
+
+Rates are exact fractions of a yuan; no float is ever accepted. The three things that money does here are to be
+rounded (`round_fen`), divided (`allocate`), and read or printed (`parse_yuan`, `format_yuan`, through Babel).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import TypeVar
+
+from estate_funds.errors import AllocationError, AmountError
+
+FEN_PER_YUAN = 100
+MAX_FEN = 2**63 - 1  # what a 64-bit column holds
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Rounding(StrEnum):
+    """How a fraction of a fen becomes a whole one. Half-up (四舍五入) is the custom of Chinese finance."""
+
+    HALF_UP = "half_up"
+    HALF_EVEN = "half_even"
+    DOWN = "down"
+    UP = "up"
+
+
+def round_fen(exact_fen: Fraction | int, mode: Rounding = Rounding.HALF_UP) -> int:
+    """Round an exact number of fen to a whole one; halves and directions are by magnitude, so signs mirror.
+
+    >>> round_fen(Fraction(5, 2)), round_fen(Fraction(-5, 2)), round_fen(Fraction(5, 2), Rounding.HALF_EVEN)
+    (3, -3, 2)
+    """
+    if isinstance(exact_fen, int):
+        return exact_fen
+    whole, rest = divmod(abs(exact_fen.numerator), exact_fen.denominator)
+    twice = 2 * rest
+    up = {
+        Rounding.HALF_UP: twice >= exact_fen.denominator,
+        Rounding.HALF_EVEN: twice > exact_fen.denominator or (twice == exact_fen.denominator and whole % 2 == 1),
+        Rounding.DOWN: False,
+        Rounding.UP: rest > 0,
+    }[mode]
+    magnitude = whole + up
+    return magnitude if exact_fen >= 0 else -magnitude
+
+
+def allocate(total_fen: int, weights: Mapping[K, int | Fraction], *, first: Sequence[K] = ()) -> dict[K, int]:
+    """Divide a total over weights by largest remainder: parts sum, none is off by a fen or more, none changes sign.
+
+    Equal remainders go to the keys in `first`, in that order, then to the smallest key, so the result depends on
+    nothing but its arguments. A negative total is divided as its mirror image.
+
+    >>> allocate(101, {"city": 1, "district": 1}, first=["district"])
+    {'city': 50, 'district': 51}
+    >>> allocate(100, {"a": 1, "b": 1, "c": 1})
+    {'a': 34, 'b': 33, 'c': 33}
+    """
+    if any(weight < 0 for weight in weights.values()):
+        raise AllocationError("a weight is negative", got={str(k): str(w) for k, w in weights.items()})
+    whole = sum(weights.values(), Fraction(0))
+    if whole == 0:
+        raise AllocationError("nothing to divide by: the weights sum to zero", got=list(weights))
+    if total_fen < 0:
+        return {key: -part for key, part in allocate(-total_fen, weights, first=first).items()}
+    exact = {key: total_fen * Fraction(weight) / whole for key, weight in weights.items()}
+    parts = {key: share.numerator // share.denominator for key, share in exact.items()}
+    left = total_fen - sum(parts.values())
+    if left:
+        rank = {key: position for position, key in enumerate(first)}
+        order = sorted(exact, key=lambda key: (parts[key] - exact[key], rank.get(key, len(rank)), str(key)))
+        for key in order[:left]:
+            parts[key] += 1
+    return parts
+
+
+def parse_rate(text: str) -> Fraction:
+    """An exact number of yuan (or a share) from document text: digits with an optional point, or a ratio.
+
+    >>> parse_rate("18.00"), parse_rate("1/3")
+    (Fraction(18, 1), Fraction(1, 3))
+    """
+    try:
+        if not isinstance(text, str) or any(c not in "0123456789./-" for c in text):
+            raise ValueError
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise AmountError(
+            "not an exact number", got=repr(text), wanted='digits in quotes, such as "18.00" or "1/2"'
+        ) from None
+
+
+def parse_yuan(text: str, *, locale: str = "zh_CN") -> int:
+    """Fen from an amount in yuan as people write it in that locale; more than two decimals are refused.
+
+    >>> parse_yuan("1,234.50"), parse_yuan("￥18"), parse_yuan("0.05 元")
+    (123450, 1800, 5)
+    """
+    from babel.numbers import NumberFormatError, parse_decimal
+
+    bare = text.strip().removeprefix("CNY").lstrip("¥￥").removesuffix("元").strip()
+    try:
+        amount = parse_decimal(bare, locale=locale, strict=True)
+    except NumberFormatError:
+        raise AmountError("not an amount of yuan", got=repr(text), wanted="such as 1,234.50") from None
+    if not amount.is_finite():
+        raise AmountError("not an amount of yuan", got=repr(text), wanted="such as 1,234.50")
+    fen = amount * FEN_PER_YUAN
+    if fen != fen.to_integral_value():
+        raise AmountError("an amount finer than a fen", got=repr(text), wanted="at most two decimals")
+    if abs(fen) > MAX_FEN:
+        raise AmountError("an amount beyond what a ledger column holds", got=repr(text), wanted=f"at most {MAX_FEN} fen")
+    return int(fen)
+
+
+def format_yuan(fen: int, *, locale: str = "en", currency: bool = False) -> str:
+    """An amount of fen printed in yuan with two decimals and the locale's separators.
+
+    >>> format_yuan(40716000), format_yuan(-5), format_yuan(40716000, currency=True)
+    ('407,160.00', '-0.05', 'CNY 407,160.00')
+    """
+    from babel.numbers import format_decimal
+
+    yuan = Decimal(fen).scaleb(-2)
+    number = str(format_decimal(yuan, format="#,##0.00", locale=locale))
+    if not currency:
+        return number
+    return f"¥{number}" if locale.startswith("zh") else f"CNY {number}"
+
+
+def format_rate(yuan: Fraction) -> str:
+    """A rate as a document writes it: two decimals when they suffice, else as many as it has, else the ratio.
+
+    >>> format_rate(Fraction(18)), format_rate(Fraction("1.755")), format_rate(Fraction(1, 3))
+    ('18.00', '1.755', '1/3')
+    """
+    for places in range(2, 10):
+        scaled = yuan * 10**places
+        if scaled.denominator == 1:
+            return f"{Decimal(scaled.numerator).scaleb(-places):.{places}f}"
+    return str(yuan)

@@ -1,0 +1,1 @@
+"""The documents that ship with the library: one TOML file each, its worked cases beside it."""

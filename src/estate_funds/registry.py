@@ -1,0 +1,334 @@
+"""Estates, households and assessments: the dated facts that a claim is computed from.
+
+One independent property unit is one household (一个独立产权单元为一户). Amounts need only *how many* households an
+estate had on a day, so a registry keeps counts by day, not the rows: `count_households` reduces rows one by one,
+`exchange.households` does the same over columns, and the two are held equal by a property.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+
+from estate_funds.errors import CaseError, CellError, ControlTotalError, DateError, DuplicateRow, nearest
+
+CENTI_M2 = 100
+LEVELS = ("city", "district", "street", "community", "estate")
+AREA_PER_HOUSEHOLD_M2 = (15, 1000)  # outside it, a count or a unit (万) is far likelier wrong than right
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """A residential estate (小区), in exactly one community; `row` is its line in the file it came from."""
+
+    estate_id: str
+    name: str
+    city: str
+    district: str
+    street: str
+    community: str
+    floor_area_centi_m2: int
+    buildings: int
+    completed_on: date
+    service_start: date
+    service_end: date | None = None  # first day without service
+    gate: str = "open"  # closed or open: what 'the gate' means depends on it
+    renovated_on: date | None = None
+    office_area_centi_m2: int | None = None
+    declared_households: int | None = None
+    row: int = 0
+
+    def __post_init__(self) -> None:
+        if self.service_start < self.completed_on:
+            raise DateError(
+                f"service of {self.estate_id} starts before the estate was completed",
+                got=f"service_start {self.service_start}",
+                wanted=f"on or after completed_on {self.completed_on}",
+            )
+        if self.service_end is not None and self.service_end <= self.service_start:
+            raise DateError(
+                f"service of {self.estate_id} ends before it starts",
+                got=f"service_end {self.service_end}",
+                wanted=f"after service_start {self.service_start}",
+            )
+
+    def unit_at(self, level: str) -> str:
+        """The name of the unit that the estate belongs to at a level: its city, district, street, community, itself."""
+        if level not in LEVELS:
+            raise CaseError(f"no such level: {level!r}", fix=nearest(level, LEVELS))
+        return self.estate_id if level == "estate" else str(getattr(self, level))
+
+    def fact(self, name: str) -> date | Fraction | None:
+        """A fact by the name that documents use; areas in m2; None where the file leaves it open."""
+        if name.endswith("_area_m2"):
+            centi: int | None = getattr(self, name.removesuffix("_m2") + "_centi_m2")
+            return None if centi is None else Fraction(centi, CENTI_M2)
+        value: date | int | None = getattr(self, name)
+        return Fraction(value) if isinstance(value, int) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """One property unit of an estate, from a day on and until one (the first day it is no longer there)."""
+
+    household_id: str
+    estate_id: str
+    registered_on: date
+    removed_on: date | None = None
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Headcount:
+    """How many households an estate has from each day on.
+
+    >>> Headcount.from_changes({date(2021, 1, 1): 10, date(2023, 5, 1): -1}).on(date(2023, 5, 1))
+    9
+    """
+
+    days: tuple[date, ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def from_changes(cls, changes: Mapping[date, int]) -> Headcount:
+        """Running counts from net arrivals per day."""
+        days = tuple(sorted(changes))
+        counts, running = [], 0
+        for day in days:
+            running += changes[day]
+            counts.append(running)
+        return cls(days, tuple(counts))
+
+    def on(self, day: date) -> int:
+        """The count on a day; 0 before the first."""
+        position = bisect_right(self.days, day)
+        return self.counts[position - 1] if position else 0
+
+
+def count_households(rows: Iterable[Household], estates: Mapping[str, Estate], *, source: str) -> dict[str, Headcount]:
+    """Check household rows and reduce them to counts; the plain twin of the columnar reader.
+
+    Raises DuplicateRow, with both rows, for a household listed twice or in two estates; CellError for an unknown
+    estate or a removal before registration.
+    """
+    seen: dict[str, Household] = {}
+    changes: dict[str, dict[date, int]] = {}
+    for household in rows:
+        where = f"{source}, row {household.row}"
+        earlier = seen.setdefault(household.household_id, household)
+        if earlier is not household:
+            raise duplicate_household(earlier, household, source)
+        if household.estate_id not in estates:
+            raise unknown_estate(household.estate_id, estates, where)
+        of_estate = changes.setdefault(household.estate_id, {})
+        of_estate[household.registered_on] = of_estate.get(household.registered_on, 0) + 1
+        if household.removed_on is not None:
+            if household.removed_on <= household.registered_on:
+                raise removed_too_early(household, source)
+            of_estate[household.removed_on] = of_estate.get(household.removed_on, 0) - 1
+    return {estate_id: Headcount.from_changes(of_estate) for estate_id, of_estate in changes.items()}
+
+
+def duplicate_household(first: Household, second: Household, source: str) -> DuplicateRow:
+    """The refusal of a household that stands in two rows."""
+    twice = "in two estates" if first.estate_id != second.estate_id else "twice"
+    return DuplicateRow(
+        f"household {first.household_id} is listed {twice}",
+        where=f"{source}, rows {first.row} and {second.row}",
+        got=f"{first.estate_id} (row {first.row}) and {second.estate_id} (row {second.row})",
+        wanted="each property unit in one row",
+        fix="find out which row is right and delete the other",
+    )
+
+
+def unknown_estate(estate_id: str, estates: Iterable[str], where: str) -> CellError:
+    """The refusal of a row that points to no estate."""
+    return CellError(
+        "the row names an estate that is not in estates.csv",
+        where=f"{where}, column estate_id",
+        got=repr(estate_id),
+        wanted="an estate_id of estates.csv",
+        fix=nearest(estate_id, estates),
+    )
+
+
+def removed_too_early(household: Household, source: str) -> CellError:
+    """The refusal of a household that leaves before it came."""
+    return CellError(
+        f"household {household.household_id} is removed before it is registered",
+        where=f"{source}, row {household.row}, column removed_on",
+        got=household.removed_on,
+        wanted=f"after registered_on {household.registered_on}, or empty",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The result of one performance assessment (考核): of an estate's community for one service year.
+
+    For a provision that claims by calendar year, `period` is that year; else it is the number of the service year.
+    """
+
+    estate_id: str
+    period: int
+    result: str
+    result_on: date
+    score: Fraction | None = None
+    row: int = 0
+
+
+class Assessments(Mapping[tuple[str, int], Assessment]):
+    """Assessments by estate and period; the same result twice is one, two different results are refused."""
+
+    def __init__(self, rows: Iterable[Assessment] = (), *, source: str = "assessments") -> None:
+        self._by_key: dict[tuple[str, int], Assessment] = {}
+        for row in rows:
+            earlier = self._by_key.setdefault((row.estate_id, row.period), row)
+            if (earlier.result, earlier.score) != (row.result, row.score):
+                raise DuplicateRow(
+                    f"{row.estate_id} is assessed twice for period {row.period}, with different results",
+                    where=f"{source}, rows {earlier.row} and {row.row}",
+                    got=f"{earlier.result} (row {earlier.row}) and {row.result} (row {row.row})",
+                    wanted="one result",
+                    fix="delete the row that was overruled",
+                )
+
+    def __getitem__(self, key: tuple[str, int]) -> Assessment:
+        return self._by_key[key]
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter(self._by_key)
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+
+def collect_estates(rows: Iterable[Estate], *, source: str) -> dict[str, Estate]:
+    """Estates by id; DuplicateRow, with both rows, for an estate listed twice or in two communities."""
+    estates: dict[str, Estate] = {}
+    for estate in rows:
+        earlier = estates.setdefault(estate.estate_id, estate)
+        if earlier is estate:
+            continue
+        split = earlier.community != estate.community
+        raise DuplicateRow(
+            f"estate {estate.estate_id} is listed {'in two communities' if split else 'twice'}",
+            where=f"{source}, rows {earlier.row} and {estate.row}",
+            got=f"{earlier.community} (row {earlier.row}) and {estate.community} (row {estate.row})",
+            wanted="each estate in one row and in exactly one community",
+            fix="delete the row that is wrong",
+        )
+    return estates
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A snapshot of estates and household counts; `digest` identifies it, files included."""
+
+    estates: Mapping[str, Estate]
+    headcounts: Mapping[str, Headcount]
+    source_digests: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+    @classmethod
+    def build(
+        cls,
+        estates: Mapping[str, Estate],
+        headcounts: Mapping[str, Headcount],
+        *,
+        source: str = "estates",
+        source_digests: Mapping[str, str] | None = None,
+    ) -> Registry:
+        """Check what can only be checked across tables (declared counts, plausible areas) and seal the snapshot."""
+        for estate in estates.values():
+            if headcounts and estate.estate_id not in headcounts:
+                raise CellError(
+                    f"estate {estate.estate_id} has no row in the household file",
+                    where=f"{source}, row {estate.row}",
+                    wanted="household rows for every estate, or for none",
+                )
+            _check_counts(estate, headcounts.get(estate.estate_id), source)
+        digests = dict(source_digests or {})
+        return cls(estates, headcounts, digests, _digest(estates, headcounts, digests))
+
+    def households(self, estate_id: str, day: date) -> int:
+        """The number of households of an estate on a day; the declared number where no rows are kept."""
+        headcount = self.headcounts.get(estate_id)
+        if headcount is None:
+            return self.estates[estate_id].declared_households or 0
+        return headcount.on(day)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Control totals: estates, buildings, households ever registered and present at service start, centi-m2."""
+        return {
+            "estates": len(self.estates),
+            "buildings": sum(e.buildings for e in self.estates.values()),
+            "households": sum(self.households(e.estate_id, e.service_start) for e in self.estates.values()),
+            "floor_area_centi_m2": sum(e.floor_area_centi_m2 for e in self.estates.values()),
+        }
+
+    def tie_to(self, published: Mapping[str, int], *, source: str) -> None:
+        """ControlTotalError unless every published total is met exactly."""
+        for name, wanted in published.items():
+            if self.totals[name] != wanted:
+                raise ControlTotalError(
+                    f"the registry does not tie to the published total of {name}",
+                    where=source,
+                    got=self.totals[name],
+                    wanted=wanted,
+                    fix="find the missing or doubled rows, or correct [control_totals] with its source",
+                )
+
+
+def _check_counts(estate: Estate, headcount: Headcount | None, source: str) -> None:
+    where = f"{source}, row {estate.row}"
+    households = headcount.on(estate.service_start) if headcount else estate.declared_households
+    if households is None:
+        raise CellError(
+            f"estate {estate.estate_id} has no households",
+            where=f"{where}, column households",
+            wanted="rows in the household file, or a declared number",
+        )
+    if estate.declared_households is not None and households != estate.declared_households:
+        raise ControlTotalError(
+            f"the household rows of {estate.estate_id} do not tie to its declared number",
+            where=f"{where}, column households",
+            got=f"{households} rows on {estate.service_start}, the first day of service",
+            wanted=estate.declared_households,
+            fix="find the missing or doubled rows, or correct the declared number",
+        )
+    if not households:
+        return
+    low, high = AREA_PER_HOUSEHOLD_M2
+    per_household = Fraction(estate.floor_area_centi_m2, CENTI_M2 * households)
+    if not low <= per_household <= high:
+        lost_wan = low <= per_household * 10_000 <= high
+        raise CellError(
+            f"the floor area of {estate.estate_id} is implausible: {float(per_household):,.4g} m2 a household",
+            where=f"{where}, column floor_area_m2",
+            got=f"{estate.floor_area_centi_m2 / CENTI_M2:,.2f} m2 for {households} households",
+            wanted=f"{low} to {high} m2 a household",
+            fix="the figure looks like 万平方米: multiply it by 10 000" if lost_wan else "check the area and the count",
+        )
+
+
+def _digest(
+    estates: Mapping[str, Estate], headcounts: Mapping[str, Headcount], source_digests: Mapping[str, str]
+) -> str:
+    hasher = hashlib.sha256()
+    for name in sorted(source_digests):
+        hasher.update(f"file\t{name}\t{source_digests[name]}\n".encode())
+    for estate_id in sorted(estates):
+        estate = estates[estate_id]
+        values = [str(getattr(estate, name)) for name in Estate.__dataclass_fields__ if name != "row"]
+        hasher.update(("estate\t" + "\t".join(values) + "\n").encode())
+        count = headcounts.get(estate_id)
+        if count:
+            steps = "\t".join(f"{day}={number}" for day, number in zip(count.days, count.counts, strict=True))
+            hasher.update(f"households\t{estate_id}\t{steps}\n".encode())
+    return "sha256:" + hasher.hexdigest()

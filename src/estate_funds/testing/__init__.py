@@ -1,0 +1,1 @@
+"""What tests and examples are made with: registries that tie to published totals."""

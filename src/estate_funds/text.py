@@ -1,0 +1,34 @@
+"""Plain-text layout that knows how wide a Chinese character is."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+
+def width(text: str) -> int:
+    """Columns that a text takes in a terminal.
+
+    >>> width("院一 yuan")
+    9
+    """
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """The text filled with blanks to a number of columns."""
+    blanks = " " * max(0, columns - width(text))
+    return blanks + text if right else text + blanks
+
+
+def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), indent: str = "  ") -> str:
+    """Rows laid out in columns; the column numbers in `right` are right-aligned.
+
+    >>> print(table([("fund", "fen"), ("a", "12")], right=[1]))
+      fund  fen
+      a      12
+    """
+    cells = [tuple(row) for row in rows]
+    widths = [max(width(row[i]) for row in cells) for i in range(len(cells[0]))] if cells else []
+    lines = ("  ".join(pad(c, w, right=i in right) for i, (c, w) in enumerate(zip(r, widths, strict=True))) for r in cells)
+    return "\n".join(indent + line.rstrip() for line in lines)
