@@ -78,7 +78,15 @@ def dezhou(folder: Path) -> None:
             label = f"{name}{number:03d}号小区"
             estates.append(
                 (estate, label, "德州市", name, f"{name}街道", f"{name}{number:03d}号社区", row.buildings)
-                + (square_metres(row.floor_area_centi_m2), "1995-12-31", start, "open", "2021-06-30", "", row.households)
+                + (
+                    square_metres(row.floor_area_centi_m2),
+                    "1995-12-31",
+                    start,
+                    "open",
+                    "2021-06-30",
+                    "",
+                    row.households,
+                )
             )
             households += [(h, estate, b) for h, b in household_ids(estate, row.households, row.buildings)]
     write_csv(folder / "estates.csv", ESTATE_COLUMNS, estates)

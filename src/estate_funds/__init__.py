@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from estate_funds.assess import Claim, Claims
     from estate_funds.books import Books
-    from estate_funds.case import Case, load_case, load_document
+    from estate_funds.case import Case
     from estate_funds.errors import EstateFundsError, FindingsError, InputError, Refusal, StoreError
+    from estate_funds.load import load_case, load_document
     from estate_funds.money import allocate, format_yuan, parse_yuan
     from estate_funds.registry import Assessment, Assessments, Estate, Household, Registry
 
@@ -27,7 +28,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "assess": ("Claim", "Claims"),
     "books": ("Books",),
-    "case": ("Case", "load_case", "load_document"),
+    "case": ("Case",),
+    "load": ("load_case", "load_document"),
     "errors": ("EstateFundsError", "FindingsError", "InputError", "Refusal", "StoreError"),
     "money": ("allocate", "format_yuan", "parse_yuan"),
     "registry": ("Assessment", "Assessments", "Estate", "Household", "Registry"),

@@ -7,7 +7,7 @@ inputs, arithmetic and result, including the lines that pay nothing. Pure: no cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -391,7 +391,9 @@ class _Walk:
         claims = []
         for estate in estates:
             weight, (outcome, reason) = weights[estate.estate_id], outcomes[estate.estate_id]
-            formula = f"{format_rate(total.value)} x {_number(weight)} / {_number(whole)} {_plural(self.weighed, whole)}"
+            formula = (
+                f"{format_rate(total.value)} x {_number(weight)} / {_number(whole)} {_plural(self.weighed, whole)}"
+            )
             period = self.period(self.served(estate), year)
             priced = _Priced(
                 period, year, weight, self.weighed, total.value, formula, outcome, reason, total.clause, split, whole
@@ -413,7 +415,7 @@ class _Walk:
             return Fraction(0)
         if result.score is None:
             raise CellError(
-                f"the assessment of {estate.estate_id} for {year} has no score, and {self.provision_id} divides by scores",
+                f"the assessment of {estate.estate_id} for {year} has no score to divide by",
                 where=f"assessments.csv, row {result.row}, column score",
                 wanted="a number",
             )

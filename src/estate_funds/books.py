@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -19,6 +20,8 @@ from estate_funds.journal import Draft, Entry
 from estate_funds.ledger import Ledger, refold
 from estate_funds.store import Store
 from estate_funds.vouchers import Hands
+
+PROGRESS_EVERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class Books:
         return self._post(steps, progress)
 
     def run(self, case: Case, *, progress: Callable[[int], None] | None = None) -> Posted:
-        """Book everything that a case asks for, in order of days, in one transaction; what lies ahead of today waits."""
+        """Book all that a case asks for, in order of days, in one transaction; what lies ahead of today waits."""
         due = [step for step in case.steps if _day(step) <= self.today]
         waiting = tuple(s for s in case.steps if isinstance(s, Step) and _day(s) > self.today)
         posted = self._post(due, progress)
@@ -121,18 +124,19 @@ class Books:
     def _post(self, steps: Iterable[Step | YearEnd], progress: Callable[[int], None] | None) -> Posted:
         entries: list[Entry] = []
         repeated = 0
+        today = self.today
         try:
             with self._store.writing() as connection:
                 ledger = self._catch_up(connection)
                 head = ledger.head
                 for done, step in enumerate(steps, start=1):
                     for draft, origin in self._drafts(ledger, step):
-                        entry = _post_one(ledger, draft, origin, self.today)
+                        entry = _post_one(ledger, draft, origin, today)
                         if entry is None:
                             repeated += 1
                         else:
                             entries.append(entry)
-                    if progress and done % 500 == 0:
+                    if progress and done % PROGRESS_EVERY == 0:
                         progress(done)
                 self._store.append(connection, entries, head)
         except BaseException:
@@ -191,9 +195,29 @@ class Books:
             for fund in sorted(ledger.funds)
         ]
 
-    def audit(self, case: Case | None = None, *, year: int | None = None) -> AuditReport:
-        """Replay the journal from its first entry and, with a case, re-derive every fen of it."""
-        return audit(self._store.read(), case, year=year, orphans=self._store.orphans())
+    def audit(
+        self, case: Case | None = None, *, year: int | None = None, progress: Callable[[int], None] | None = None
+    ) -> AuditReport:
+        """Replay the journal from its first entry and, with a case, re-derive every fen of it.
+
+        `year` limits the comparison with the case to claims whose period begins in that calendar year.
+        """
+        stored = self._store.read()
+        return audit(_counted(stored, progress) if progress else stored, case, year=year, orphans=self._store.orphans())
+
+    def __len__(self) -> int:
+        """The number of entries."""
+        return self._store.count()
+
+
+T = TypeVar("T")
+
+
+def _counted(items: Iterable[T], progress: Callable[[int], None]) -> Iterator[T]:
+    for number, item in enumerate(items, start=1):
+        yield item
+        if number % PROGRESS_EVERY == 0:
+            progress(number)
 
 
 def _day(step: Step | YearEnd) -> date:

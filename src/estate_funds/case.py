@@ -1,7 +1,7 @@
-"""A case: the folder of one programme. Its documents, registry and facts, what is owed, and what is to be booked.
+"""A case: one programme's documents, registry and facts; what is owed, and what is to be booked.
 
-`load_case` reads and checks everything before anything is computed; `Case.assess` computes; `Case.steps` turns claims and
-facts into the drafts of the ledger in order of their days. Nothing here posts.
+`Case.assess` computes; `Case.steps` turns claims and facts into the drafts of the ledger in order of their days.
+Nothing here reads a table (see `load`), and nothing posts (see `books`).
 """
 
 from __future__ import annotations
@@ -10,144 +10,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import BeforeValidator
-from pydantic import Field as Key
 
 from estate_funds import vouchers
 from estate_funds.assess import Claim, Claims, Status, assess, pro_rata
 from estate_funds.calendar import Month, Months, deadline
-from estate_funds.errors import (
-    CaseError,
-    CellError,
-    DateError,
-    DuplicateRow,
-    EstateFundsError,
-    PolicyError,
-    UnknownDocument,
-    nearest,
-)
-from estate_funds.exchange import columns
-from estate_funds.exchange.tables import Column, Row, file_digest, read_table, read_text
+from estate_funds.errors import CaseError, CellError, nearest
+from estate_funds.exchange.case_file import CaseFile
+from estate_funds.exchange.tables import Row, file_digest
 from estate_funds.funds import Fund, define_fund, holder_of
 from estate_funds.journal import Draft, Evidence
-from estate_funds.money import parse_yuan
-from estate_funds.policy import Document, Names, Node, Sentence, parse_document, parse_toml
-from estate_funds.registry import (
-    CENTI_M2,
-    LEVELS,
-    Assessment,
-    Assessments,
-    Estate,
-    Registry,
-    collect_estates,
-    unknown_estate,
-)
+from estate_funds.policy import Document
+from estate_funds.registry import LEVELS, Assessments, Registry, unknown_estate
 from estate_funds.vouchers import Hands
-
-
-def _month(value: object) -> object:
-    if isinstance(value, Month):
-        return value
-    try:
-        return Month.parse(str(value))
-    except DateError as error:
-        raise ValueError(f"{error.what}: wanted {error.wanted}") from None
-
-
-def _fen(value: object) -> object:
-    try:
-        return parse_yuan(value) if isinstance(value, str) else value
-    except EstateFundsError as error:
-        raise ValueError(f"{error.what}: wanted {error.wanted}") from None
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-MonthText = Annotated[Month, BeforeValidator(_month)]
-YuanText = Annotated[int, BeforeValidator(_fen), Key(gt=0)]
-
-
-class ClaimPeriods(Node):
-    """Which claim periods: those that begin from one month through another, both included."""
-
-    first: MonthText
-    last: MonthText
-
-
-class People(Node):
-    """Who makes and who approves the vouchers of this case."""
-
-    maker: Sentence
-    approver: Sentence
-
-
-class Payment(Node):
-    """When a claim that is due is paid."""
-
-    days_after_decision: Annotated[int, Key(ge=0)]
-
-
-class Payee(Node):
-    """Somebody whom a restricted fund may pay."""
-
-    name: Sentence
-    payee_class: Sentence
-
-
-class Appropriation(Node):
-    """Budget and money for a fund."""
-
-    id: Sentence
-    on: date
-    fund: Sentence
-    source: Sentence
-    amount: YuanText
-    evidence: str = ""
-
-
-class ControlTotals(Node):
-    """Published totals that the registry must tie to."""
-
-    source: Sentence
-    estates: int | None = None
-    buildings: int | None = None
-    households: int | None = None
-    floor_area_m2: Annotated[int | None, BeforeValidator(_fen)] = None  # two decimals, like fen: centi-m2
-
-    def as_totals(self) -> dict[str, int]:
-        """Totals by the registry's names."""
-        named = {
-            "estates": self.estates,
-            "buildings": self.buildings,
-            "households": self.households,
-            "floor_area_centi_m2": self.floor_area_m2,
-        }
-        return {name: value for name, value in named.items() if value is not None}
-
-
-class CaseFile(Node):
-    """What case.toml says."""
-
-    format: Literal[1]
-    id: Annotated[str, Key(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    title: Sentence
-    note: str = ""
-    documents: Annotated[tuple[str, ...], BeforeValidator(_tuple), Key(min_length=1)]
-    claims: Annotated[tuple[str, ...], BeforeValidator(_tuple)]
-    periods: ClaimPeriods
-    people: People
-    payment: Payment
-    close_through: MonthText | None = None
-    settings: dict[str, dict[str, Names]] = {}
-    payees: dict[str, Payee] = {}
-    appropriations: Annotated[tuple[Appropriation, ...], BeforeValidator(_tuple)] = ()
-    control_totals: ControlTotals | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +66,9 @@ class Case:
         return Claims(
             claim
             for name in self.file.claims
-            for claim in assess(self._document_of(name), name.split("/")[1], self.registry, self.assessments, window=window)
+            for claim in assess(
+                self._document_of(name), name.split("/")[1], self.registry, self.assessments, window=window
+            )
         )
 
     def assess(self, *, year: int | None = None) -> Claims:
@@ -199,7 +76,7 @@ class Case:
         return self.claims.where(year=year)
 
     def explain(self, estate_id: str, *, year: int | None = None, locale: str = "en") -> str:
-        """Every line of an estate's claims with clause, inputs, arithmetic, result, and the assumptions they rest on."""
+        """Every line of an estate's claims: clause, inputs, arithmetic, result, and the assumptions they rest on."""
         if estate_id not in self.registry.estates:
             raise CaseError(f"the case has no estate {estate_id!r}", fix=nearest(estate_id, self.registry.estates))
         claims = self.claims.where(year=year)
@@ -246,7 +123,9 @@ class Case:
         steps: list[Step | YearEnd] = [*self.facts(), *self._claim_steps()]
         if self.file.close_through is not None:
             first_year, last = self._first_day.year, self.file.close_through
-            steps += [YearEnd(m, self.hands) for year in range(first_year, last.year + 1) if (m := _december(year)) <= last]
+            steps += [
+                YearEnd(m, self.hands) for year in range(first_year, last.year + 1) if (m := _december(year)) <= last
+            ]
         return tuple(sorted(steps, key=_order))  # stable: what shares a day keeps the order of the list above
 
     def facts(self) -> list[Step]:
@@ -262,6 +141,10 @@ class Case:
     def policy_digests(self) -> dict[str, str]:
         """What identifies each document of this case."""
         return {document.id: document.digest for document in self.documents.values()}
+
+    def check(self) -> None:
+        """Make every draft once: an InputError for a row that cannot become one, before anything is posted."""
+        _ = self.steps, self.attempts()
 
     def attempts(self) -> list[Step]:
         """The spendings of attempts.csv: each must be refused, and none is ever posted."""
@@ -290,19 +173,35 @@ class Case:
     @property
     def _first_day(self) -> date:
         days = [self.file.periods.first.first_day, *(a.on for a in self.file.appropriations)]
-        days += [row.day("on") for name in ("incomes.csv", "spending.csv", "transfers.csv") for row in self.tables.get(name, ())]
+        days += [
+            row.day("on")
+            for name in ("incomes.csv", "spending.csv", "transfers.csv")
+            for row in self.tables.get(name, ())
+        ]
         return min(days)
 
     def _define(self, fund: str, origin: str) -> Fund:
         parts = fund.split("/", 2)
         holding = [d for d in self.documents.values() if parts[0] in d.funds]
         if len(parts) != 3 or not all(parts) or not holding or parts[1] not in holding[0].funds[parts[0]].held_by:
-            known = [f"{key}/{level}/<holder>" for d in self.documents.values() for key in d.funds for level in d.funds[key].held_by]
-            raise CaseError("no document of the case has such a fund", where=origin, got=repr(fund), fix=nearest(fund, known))
+            known = [
+                f"{key}/{level}/<holder>"
+                for d in self.documents.values()
+                for key in d.funds
+                for level in d.funds[key].held_by
+            ]
+            raise CaseError(
+                "no document of the case has such a fund", where=origin, got=repr(fund), fix=nearest(fund, known)
+            )
         if parts[1] in LEVELS:
             units = {estate.unit_at(parts[1]) for estate in self.registry.estates.values()}
             if parts[2] not in units:
-                raise CaseError(f"no {parts[1]} of that name in estates.csv", where=origin, got=repr(fund), fix=nearest(parts[2], units))
+                raise CaseError(
+                    f"no {parts[1]} of that name in estates.csv",
+                    where=origin,
+                    got=repr(fund),
+                    fix=nearest(parts[2], units),
+                )
         document = holding[0]
         settings = document.settled(self.file.settings.get(document.id, {}))
         return define_fund(document, *holder_of(fund), settings=settings)
@@ -375,7 +274,12 @@ class Case:
         name = row.text("transfer")
         rules = {key: rule for d in self.documents.values() for key, rule in d.transfers.items()}
         if name not in rules:
-            raise CellError("no document declares this transfer", where=f"{row.where}, column transfer", got=repr(name), fix=nearest(name, rules))
+            raise CellError(
+                "no document declares this transfer",
+                where=f"{row.where}, column transfer",
+                got=repr(name),
+                fix=nearest(name, rules),
+            )
         rule = rules[name]
         return f"{rule.fund}/{rule.giver}/{row.text('giver')}", f"{rule.fund}/{rule.taker}/{row.text('taker')}"
 
@@ -468,166 +372,3 @@ def _december(year: int) -> Month:
 
 def _order(step: Step | YearEnd) -> tuple[date, int]:
     return (step.effective, 0) if isinstance(step, YearEnd) else (step.draft.effective, 1)
-
-
-# --- loading ------------------------------------------------------------------------------------------------------
-
-
-def load_case(folder: str | Path) -> Case:
-    """Read a case folder and check all of it: case.toml, its documents, and every table beside it.
-
-    Raises an InputError (CaseError, PolicyError, ColumnError, CellError, DuplicateRow, ControlTotalError) that names
-    file, row and column. docs/reference/case.md describes the folder.
-    """
-    folder = Path(folder)
-    path = folder / "case.toml"
-    if not path.is_file():
-        raise CaseError("there is no case here", where=str(folder), wanted="a folder with a case.toml", fix="see examples/donghu")
-    file = parse_toml(CaseFile, read_text(path), source="case.toml", error=CaseError)
-    documents = {d.id: d for d in (load_document(name, folder=folder) for name in file.documents)}
-    _check_names(file, documents)
-    registry = _load_registry(folder, file)
-    names = ("assessments.csv", "spending.csv", "attempts.csv", "incomes.csv", "transfers.csv", "fees.csv")
-    tables = {name: tuple(_read(folder, name)) for name in names}
-    _check_tables(folder, tables, documents)
-    assessments = Assessments(_assessment_rows(tables["assessments.csv"], registry), source="assessments.csv")
-    case = Case(folder, file, documents, registry, assessments, tables)
-    case.steps, case.attempts()  # noqa: B018  # every row must make a draft before anything is posted
-    return case
-
-
-def load_document(name: str, *, folder: Path | None = None) -> Document:
-    """A shipped document by its id, or one from a TOML file (relative to `folder`).
-
-    >>> load_document("donghu-2021-17").number
-    '东府办发〔2021〕17号'
-    """
-    shipped = resources.files("estate_funds.policies")
-    if name.endswith(".toml"):
-        path = (folder or Path()) / name
-        if not path.is_file():
-            raise UnknownDocument("there is no such document file", got=str(path))
-        return parse_document(read_text(path), source=path.name)
-    entry = shipped / f"{name}.toml"
-    if not entry.is_file() or not name or "/" in name:
-        raise UnknownDocument(f"no document {name!r} is shipped", fix=nearest(name, shipped_documents()))
-    return parse_document(entry.read_text(encoding="utf-8"), source=entry.name)
-
-
-def shipped_documents() -> list[str]:
-    """The ids of the documents that ship with the library."""
-    names = (entry.name for entry in resources.files("estate_funds.policies").iterdir())
-    return sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml") and not n.endswith(".cases.toml"))
-
-
-def _check_names(file: CaseFile, documents: Mapping[str, Document]) -> None:
-    for position, name in enumerate(file.claims):
-        where = f"case.toml, claims[{position}]"
-        document, _, provision = name.partition("/")
-        if document not in documents or provision not in documents[document].provisions:
-            known = [f"{d.id}/{p}" for d in documents.values() for p in d.provisions]
-            raise CaseError("no such document or provision", where=where, got=repr(name), fix=nearest(name, known))
-    for name in file.settings:
-        if name not in documents:
-            raise CaseError("no such document", where=f"case.toml, settings.{name}", fix=nearest(name, documents))
-    for document in documents.values():
-        try:
-            document.settled(file.settings.get(document.id, {}))
-        except PolicyError as error:
-            raise CaseError(error.what, where=f"case.toml, settings.{document.id}", wanted=error.wanted, clause=error.clause, fix=error.fix) from None
-    ids = [a.id for a in file.appropriations]
-    if doubled := {i for i in ids if ids.count(i) > 1}:
-        raise CaseError("two appropriations with one id", where="case.toml, appropriations", got=", ".join(sorted(doubled)))
-    if file.periods.last < file.periods.first:
-        raise CaseError("periods that end before they begin", where="case.toml, periods", got=f"{file.periods.first} to {file.periods.last}")
-
-
-def _load_registry(folder: Path, file: CaseFile) -> Registry:
-    path = folder / "estates.csv"
-    estates = collect_estates((_estate(row) for row in read_table(path, columns.ESTATES)), source="estates.csv")
-    found = [p for p in (folder / "households.csv", folder / "households.parquet") if p.is_file()]
-    if len(found) > 1:
-        raise CaseError("two household files", where=str(folder), got="households.csv and households.parquet", fix="keep one")
-    headcounts = {}
-    if found:
-        from estate_funds.exchange.households import read_households
-
-        headcounts = read_households(found[0], estates)
-    digests = {p.name: file_digest(p) for p in (path, *found)}
-    registry = Registry.build(estates, headcounts, source="estates.csv", source_digests=digests)
-    if file.control_totals is not None:
-        registry.tie_to(file.control_totals.as_totals(), source=f"case.toml, control_totals ({file.control_totals.source})")
-    return registry
-
-
-def _estate(row: Row) -> Estate:
-    try:
-        return Estate(
-            estate_id=row.text("estate_id"),
-            name=row.text("name"),
-            city=row.text("city"),
-            district=row.text("district"),
-            street=row.text("street"),
-            community=row.text("community"),
-            floor_area_centi_m2=row.whole("floor_area_m2"),
-            buildings=row.whole("buildings"),
-            completed_on=row.day("completed_on"),
-            service_start=row.day("service_start"),
-            service_end=row.optional_day("service_end"),
-            gate=row.text("gate") or "open",
-            renovated_on=row.optional_day("renovated_on"),
-            office_area_centi_m2=row.optional_whole("office_area_m2"),
-            declared_households=row.optional_whole("households"),
-            row=row.number,
-        )
-    except DateError as error:
-        raise error.at(row.where) from None
-
-
-def _read(folder: Path, name: str) -> Iterator[Row]:
-    path = folder / name
-    return read_table(path, columns.TABLES[name]) if path.is_file() else iter(())
-
-
-def _assessment_rows(rows: tuple[Row, ...], registry: Registry) -> Iterator[Assessment]:
-    for row in rows:
-        estate_id = row.text("estate_id")
-        if estate_id not in registry.estates:
-            raise unknown_estate(estate_id, registry.estates, row.where)
-        score = row.values.get("score")
-        started = registry.estates[estate_id].service_start
-        if row.day("result_on") <= started:
-            raise CellError(
-                "the result is dated before the service that it assesses",
-                where=f"{row.where}, column result_on",
-                got=row.day("result_on"),
-                wanted=f"after service_start {started}",
-            )
-        yield Assessment(
-            estate_id, row.whole("period"), row.text("result"), row.day("result_on"), score, row.number  # type: ignore[arg-type]
-        )
-
-
-def _check_tables(folder: Path, tables: Mapping[str, tuple[Row, ...]], documents: Mapping[str, Document]) -> None:
-    keys: dict[str, tuple[str, ...]] = {
-        "spending.csv": ("spending_id",),
-        "incomes.csv": ("income_id",),
-        "transfers.csv": ("transfer_id",),
-    }
-    for document in documents.values():
-        if document.fees is not None:
-            keys["fees.csv"] = document.fees.once_per
-    for name, parts in keys.items():
-        seen: dict[tuple[str, ...], int] = {}
-        for row in tables[name]:
-            key = tuple(row.text(part) for part in parts)
-            if seen.setdefault(key, row.number) != row.number:
-                raise DuplicateRow(
-                    f"{' '.join(key)} stands twice",
-                    where=f"{name}, rows {seen[key]} and {row.number}",
-                    wanted=f"each {', '.join(parts)} once",
-                    fix="delete one of the two" if name != "fees.csv" else "a fee is not collected twice: refund it",
-                )
-
-
-__all__ = ["Case", "Step", "YearEnd", "load_case", "load_document", "shipped_documents"]

@@ -50,9 +50,9 @@ from collections.abc import Iterable
 class EstateFundsError(Exception):
     """What went wrong, where, what stood there, what was wanted, on what ground, and what to do.
 
-    >>> print(EstateFundsError("the rate has no unit", where="donghu.toml, rate[0].unit", wanted="a unit", fix="add it"))
+    >>> print(EstateFundsError("the rate has no unit", where="new.toml, rate[0].unit", wanted="a unit", fix="add it"))
     the rate has no unit
-      where:  donghu.toml, rate[0].unit
+      where:  new.toml, rate[0].unit
       wanted: a unit
       to do:  add it
     """

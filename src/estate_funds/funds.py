@@ -7,9 +7,9 @@ touches, so money cannot leave one without a declared pair of postings. Two fami
 * the budget: `authority` (what was appropriated) against `unencumbered` (what is available), `encumbered` (what is
   promised to a claim) and `expended`.
 
-Each account has a normal side, and no balance may ever stand on the other: cash is never negative, nothing available is
-spent twice, no claim is paid beyond its encumbrance. What is *available* is the balance of `unencumbered`; the sum of
-all postings of a fund is always zero and says nothing.
+Each family balances on its own (平行记账). Each account has a normal side, and no balance may ever stand on the other:
+cash is never negative, nothing available is spent twice, no claim is paid beyond its encumbrance. What is *available*
+is the balance of `unencumbered`; the sum of all postings of a fund is always zero and says nothing.
 
 A fund's fence is deny by default: what no permit names (purpose x payee class x period) is refused.
 """
@@ -59,6 +59,11 @@ NORMAL_SIDE: Mapping[str, str] = {
     Account.ENCUMBERED: Side.CREDIT,
     Account.EXPENDED: Side.CREDIT,
 }
+
+
+# The two families; each balances on its own within a fund.
+MONEY = frozenset({Account.CASH, Account.FUNDING, Account.TRANSFER_IN, Account.TRANSFER_OUT, Account.EXPENDITURE})
+BUDGET = frozenset(set(Account) - MONEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +162,7 @@ def define_fund(
         purposes = settings[permit.purposes.setting] if isinstance(permit.purposes, SettingRef) else permit.purposes
         for purpose in purposes:
             for payee_class in permit.payee_classes:
-                permits.append(
-                    Permit(purpose, payee_class, permit.start, permit.until, permit.requires, permit.clause)
-                )
+                permits.append(Permit(purpose, payee_class, permit.start, permit.until, permit.requires, permit.clause))
     return Fund(
         fund_id(key, level, holder),
         rule.title,

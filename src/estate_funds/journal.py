@@ -112,7 +112,9 @@ class Draft:
             raise Malformed(
                 "a field holds a control or invisible character",
                 where=self.key.encode("unicode_escape").decode(),
-                got=ascii(next(c for c in content if not c.isprintable() and c not in "\n\t") if not spoiled else "\\n or \\t"),
+                got=ascii(
+                    next(c for c in content if not c.isprintable() and c not in "\n\t") if not spoiled else "\\n or \\t"
+                ),
                 wanted="printable text on one line",
             )
         if not unicodedata.is_normalized("NFC", content):

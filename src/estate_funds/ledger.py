@@ -30,7 +30,7 @@ from estate_funds.errors import (
     UnknownFund,
     nearest,
 )
-from estate_funds.funds import NORMAL_SIDE, Account, Fund, Side
+from estate_funds.funds import MONEY, NORMAL_SIDE, Account, Fund, Side
 from estate_funds.journal import GENESIS, Draft, Entry, Kind, Posting, link
 from estate_funds.money import MAX_FEN, format_yuan
 
@@ -67,7 +67,7 @@ class Ledger:
     funds: dict[str, Fund] = field(default_factory=dict)
     balances: dict[BalanceKey, int] = field(default_factory=dict)
     keys: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # key -> sequence, digest of content
-    mirrors: dict[int, tuple[bytes, str]] = field(default_factory=dict)  # sequence -> digest of its mirror, kind
+    booked: dict[int, tuple[bytes, str]] = field(default_factory=dict)  # sequence -> digest of postings, kind
     reversed: set[int] = field(default_factory=set)
     closed_through: date = date.min
     recorded: date = date.min
@@ -105,6 +105,9 @@ class Ledger:
         else:
             self._check_shape(draft)
         self._check_balance(draft)
+        changes = _changes(draft)
+        if draft.kind is not Kind.CARRY_FORWARD:  # a lapse cuts the budget and leaves the cash as surplus
+            _check_backing(draft, changes)
         self._check_crossings(draft)
         if draft.kind is Kind.OPEN_FUND:
             self._check_opening(draft)
@@ -112,13 +115,13 @@ class Ledger:
             _closing_day(draft)
         elif draft.kind is not Kind.REVERSAL:
             self._check_fence(draft)
-        self._check_overdraft(draft)
+        self._check_overdraft(draft, changes)
         return Entry(self.seq + 1, recorded, draft, content)
 
     def advance(self, entry: Entry) -> None:
         """Book an entry that `check` returned; nothing here can fail."""
         draft = entry.draft
-        for key, change in self._changes(draft).items():
+        for key, change in _changes(draft).items():
             self.balances[key] = self.balances.get(key, 0) + change
         content = (entry._content or draft.content()).encode("utf-8")
         self.keys[draft.key] = (entry.seq, hashlib.sha256(content).digest())
@@ -130,7 +133,7 @@ class Ledger:
         elif draft.kind is Kind.REVERSAL:
             self.reversed.add(int(draft.reference))
         if draft.postings:
-            self.mirrors[entry.seq] = (_postings_digest(mirror(draft.postings)), draft.kind.value)
+            self.booked[entry.seq] = (_postings_digest(draft.postings), draft.kind.value)
         self.seq = entry.seq
         self.recorded = entry.recorded
         self.head = link(self.head, entry.leaf)
@@ -191,7 +194,9 @@ class Ledger:
         shape = SHAPES[draft.kind]
         if bool(shape) != bool(draft.postings):
             raise Malformed(
-                f"a {draft.kind} entry {'needs' if shape else 'has no'} postings", where=draft.key, got=len(draft.postings)
+                f"a {draft.kind} entry {'needs' if shape else 'has no'} postings",
+                where=draft.key,
+                got=len(draft.postings),
             )
         for posting in draft.postings:
             if (posting.account, posting.side) not in shape:
@@ -210,7 +215,7 @@ class Ledger:
 
     def _check_reversal(self, draft: Draft) -> None:
         target = int(draft.reference) if draft.reference.isdecimal() else 0
-        wanted, kind = self.mirrors.get(target, (b"", ""))
+        wanted, kind = self.booked.get(target, (b"", ""))
         problem = ""
         if not wanted:
             problem = "there is no such entry with postings"
@@ -218,47 +223,32 @@ class Ledger:
             problem = "a reversal cannot be reversed: book the right entry anew"
         elif target in self.reversed:
             problem = "the entry is already reversed"
-        elif _postings_digest(draft.postings) != wanted:
+        elif _postings_digest(mirror(draft.postings)) != wanted:
             problem = "the postings are not the mirror of that entry's: same accounts and sides, amounts negated"
         if problem:
             raise BadReversal(problem, where=draft.key, got=f"reference {draft.reference!r}")
 
     def _check_balance(self, draft: Draft) -> None:
-        gaps: dict[str, int] = {}
+        gaps: dict[tuple[str, str], int] = {}
         for posting in draft.postings:
             if posting.fund not in self.funds:
                 raise UnknownFund(
-                    f"the fund {posting.fund!r} was never opened", where=draft.key, fix=nearest(posting.fund, self.funds)
+                    f"the fund {posting.fund!r} was never opened",
+                    where=draft.key,
+                    fix=nearest(posting.fund, self.funds),
                 )
-            signed = posting.amount_fen if posting.side == D else -posting.amount_fen
-            gaps[posting.fund] = gaps.get(posting.fund, 0) + signed
-        open_gaps = {fund: gap for fund, gap in gaps.items() if gap}
+            part = (posting.fund, "money" if posting.account in MONEY else "budget")
+            gaps[part] = gaps.get(part, 0) + (posting.amount_fen if posting.side == D else -posting.amount_fen)
+        open_gaps = [
+            f"{fund}, {family}: debits exceed credits by {gap} fen" for (fund, family), gap in gaps.items() if gap
+        ]
         if open_gaps:
             raise Unbalanced(
                 "the entry does not balance within each fund",
                 where=draft.key,
-                got="; ".join(f"{fund}: debits exceed credits by {gap} fen" for fund, gap in open_gaps.items()),
-                wanted="debits equal to credits in every fund",
+                got="; ".join(open_gaps),
+                wanted="debits equal to credits in every fund, for its money and for its budget",
             )
-        if draft.kind is not Kind.CARRY_FORWARD:  # a lapse cuts the budget and leaves the cash as surplus
-            self._check_backing(draft)
-
-    def _check_backing(self, draft: Draft) -> None:
-        """Money and budget move together: what cash changes by, unspent budget changes by."""
-        backing: dict[str, int] = {}
-        for (fund, account, _), change in self._changes(draft).items():
-            if account == Account.CASH.value:
-                backing[fund] = backing.get(fund, 0) + change
-            elif account in _UNSPENT:
-                backing[fund] = backing.get(fund, 0) - change
-        for fund, gap in backing.items():
-            if gap:
-                raise Unbalanced(
-                    "money and budget of a fund do not move together",
-                    where=draft.key,
-                    got=f"{fund}: cash changes by {gap} fen more than unencumbered and encumbered together",
-                    wanted="the same change in both",
-                )
 
     def _check_crossings(self, draft: Draft) -> None:
         crossing: dict[tuple[str, str], int] = {}
@@ -291,7 +281,9 @@ class Ledger:
         for fund_id in sorted(fenced):
             fund = self.funds[fund_id]
             permits = fund.permits_for(draft.purpose, draft.payee_class)
-            valid = [p for p in permits if p.start <= draft.effective and (p.until is None or draft.effective < p.until)]
+            valid = [
+                p for p in permits if p.start <= draft.effective and (p.until is None or draft.effective < p.until)
+            ]
             if not valid:
                 raise _outside(fund, draft)
             if draft.kind is Kind.ENCUMBRANCE:
@@ -309,20 +301,15 @@ class Ledger:
                 )
         for evidence in draft.evidence:
             if len(evidence.sha256) != 64 or set(evidence.sha256) - set("0123456789abcdef"):
-                raise Malformed("not a SHA-256 digest", where=f"{draft.key}, evidence {evidence.kind}", got=evidence.sha256)
+                raise Malformed(
+                    "not a SHA-256 digest", where=f"{draft.key}, evidence {evidence.kind}", got=evidence.sha256
+                )
 
-    def _check_overdraft(self, draft: Draft) -> None:
-        for key, change in self._changes(draft).items():
+    def _check_overdraft(self, draft: Draft, changes: Mapping[BalanceKey, int]) -> None:
+        for key, change in changes.items():
             held = self.balances.get(key, 0)
             if held + change < 0 or held + change > MAX_FEN:
                 raise _overdrawn(self, draft, key, held, change)
-
-    def _changes(self, draft: Draft) -> dict[BalanceKey, int]:
-        changes: dict[BalanceKey, int] = {}
-        for fund, account, detail, side, amount in draft.postings:
-            key = (fund, account, detail)
-            changes[key] = changes.get(key, 0) + (amount if side == NORMAL_SIDE[account] else -amount)
-        return changes
 
 
 def replay(entries: Iterable[Entry]) -> Ledger:
@@ -341,13 +328,40 @@ def refold(ledger: Ledger, entry: Entry) -> None:
     ledger.advance(checked)
 
 
+def _changes(draft: Draft) -> dict[BalanceKey, int]:
+    """What an entry changes each balance by, on the account's normal side."""
+    changes: dict[BalanceKey, int] = {}
+    for fund, account, detail, side, amount in draft.postings:
+        key = (fund, account, detail)
+        changes[key] = changes.get(key, 0) + (amount if side == NORMAL_SIDE[account] else -amount)
+    return changes
+
+
+def _check_backing(draft: Draft, changes: Mapping[BalanceKey, int]) -> None:
+    """Money and budget move together: what cash changes by, unspent budget changes by."""
+    backing: dict[str, int] = {}
+    for (fund, account, _), change in changes.items():
+        if account == Account.CASH.value:
+            backing[fund] = backing.get(fund, 0) + change
+        elif account in _UNSPENT:
+            backing[fund] = backing.get(fund, 0) - change
+    for fund, gap in backing.items():
+        if gap:
+            raise Unbalanced(
+                "money and budget of a fund do not move together",
+                where=draft.key,
+                got=f"{fund}: cash changes by {gap} fen more than unencumbered and encumbered together",
+                wanted="the same change in both",
+            )
+
+
 def mirror(postings: Iterable[Posting]) -> tuple[Posting, ...]:
     """The red-letter mirror of postings: same accounts, same sides, amounts negated."""
     return tuple(p._replace(amount_fen=-p.amount_fen) for p in postings)
 
 
 def _postings_digest(postings: Iterable[Posting]) -> bytes:
-    return hashlib.sha256(repr([tuple(p) for p in postings]).encode("utf-8")).digest()
+    return hashlib.sha256("".join(f"{f}\t{a}\t{d}\t{s}\t{n}\n" for f, a, d, s, n in postings).encode("utf-8")).digest()
 
 
 def _opened(draft: Draft) -> Fund:
@@ -363,7 +377,9 @@ def _closing_day(draft: Draft) -> date:
     if name != "through":
         raise Malformed("the terms do not name a month to close", where=draft.key, got=draft.terms)
     if draft.effective <= day:
-        raise PeriodClosed("a period is closed after its last day", where=draft.key, got=draft.effective, wanted=f"after {day}")
+        raise PeriodClosed(
+            "a period is closed after its last day", where=draft.key, got=draft.effective, wanted=f"after {day}"
+        )
     return day
 
 

@@ -113,7 +113,9 @@ def parse_yuan(text: str, *, locale: str = "zh_CN") -> int:
     if fen != fen.to_integral_value():
         raise AmountError("an amount finer than a fen", got=repr(text), wanted="at most two decimals")
     if abs(fen) > MAX_FEN:
-        raise AmountError("an amount beyond what a ledger column holds", got=repr(text), wanted=f"at most {MAX_FEN} fen")
+        raise AmountError(
+            "an amount beyond what a ledger column holds", got=repr(text), wanted=f"at most {MAX_FEN} fen"
+        )
     return int(fen)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import (
@@ -30,7 +31,6 @@ from pydantic import (
 from estate_funds.calendar import MonthRule
 from estate_funds.errors import AmountError, InputError, NoRuleInForce, PolicyError, UnknownClause, nearest
 from estate_funds.money import Rounding, parse_rate
-
 
 # --- values -------------------------------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ P = TypeVar("P", bound=HasPeriod)
 
 def _seamless(versions: Sequence[P]) -> Sequence[P]:
     """Refuse versions that leave a gap, overlap, or stand out of order."""
-    for earlier, later in zip(versions, versions[1:], strict=False):
+    for earlier, later in pairwise(versions):
         if later.start <= earlier.start:
             raise ValueError(f"the version from {later.start} overlaps the one from {earlier.start}")
         if earlier.until is not None and earlier.until != later.start:
@@ -205,7 +205,7 @@ class Rate(Dated):
     def _one_form(self) -> Rate:
         if (self.value is None) == (not self.tiers):
             raise ValueError("wanted either value or tiers")
-        for earlier, later in zip(self.tiers, self.tiers[1:], strict=False):
+        for earlier, later in pairwise(self.tiers):
             wanted = earlier.service_years[1] + 1
             if later.service_years[0] != wanted:
                 kind = "gap" if later.service_years[0] > wanted else "overlap"
@@ -354,7 +354,9 @@ class FundRule(Cited):
     held_by: Names
     carry_forward: bool
     provenance: Literal["fifo", "proportional"]
-    inside_gate: Annotated[bool, Field(description="pays only for work inside the gate, as [boundary] draws it")] = False
+    inside_gate: Annotated[bool, Field(description="pays only for work inside the gate, as [boundary] draws it")] = (
+        False
+    )
     permits: Annotated[tuple[PermitRule, ...], BeforeValidator(_tuple), Field(min_length=1)]
 
 
@@ -520,7 +522,10 @@ def parse_toml(model: type[M], text: str, *, source: str, error: type[InputError
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
         raise error(
-            "not valid TOML", where=source, got=str(fault), fix="a date must exist in the calendar; text stands in quotes"
+            "not valid TOML",
+            where=source,
+            got=str(fault),
+            fix="a date must exist in the calendar; text stands in quotes",
         ) from None
     try:
         return model.model_validate(data)
@@ -568,7 +573,12 @@ def _dangling(document: Document) -> Iterator[Problem]:
     """Names that point nowhere: clauses, funds, settings."""
     for path, node in _walk(document, ""):
         if isinstance(node, Cited | Document) and node.clause not in document.clauses:
-            yield f"{path}.clause".lstrip("."), node.clause, "a key of [clauses]", nearest(node.clause, document.clauses)
+            yield (
+                f"{path}.clause".lstrip("."),
+                node.clause,
+                "a key of [clauses]",
+                nearest(node.clause, document.clauses),
+            )
         if isinstance(node, SettingRef) and node.setting not in document.settings:
             yield f"{path}.setting", node.setting, "a key of [settings]", nearest(node.setting, document.settings)
     pointers = [(f"provisions.{n}.pays_from", p.pays_from) for n, p in document.provisions.items()]

@@ -47,7 +47,9 @@ class EntryRow(SQLModel, table=True):
     seq: int = Field(sa_column=Column(_BIG, primary_key=True, autoincrement=False))
     recorded: str = Field(sa_column=_text())
     policy: str = Field(sa_column=_text())
-    registry_digest: str = Field(sa_column=Column("registry", Text, nullable=False))  # SQLModel keeps `registry` for itself
+    registry_digest: str = Field(
+        sa_column=Column("registry", Text, nullable=False)
+    )  # SQLModel keeps `registry` for itself
     kind: str = Field(sa_column=_text())
     effective: str = Field(sa_column=_text())
     key: str = Field(sa_column=Column(Text, nullable=False, unique=True))
@@ -80,14 +82,21 @@ class PostingRow(SQLModel, table=True):
     amount_fen: int = Field(sa_column=Column(_BIG, nullable=False))
 
 
-_META, _ENTRY, _POSTING = (row.__table__ for row in (MetaRow, EntryRow, PostingRow))  # type: ignore[attr-defined]
+_META, _ENTRY, _POSTING = (SQLModel.metadata.tables[str(row.__tablename__)] for row in (MetaRow, EntryRow, PostingRow))
 _TABLES = [_META, _ENTRY, _POSTING]
-_PLAIN = ("key", "maker", "approver", "narrative", "document", "clause", "policy", "registry") + (
+_PLAIN: tuple[str, ...] = (
+    "key",
+    "maker",
+    "approver",
+    "narrative",
+    "document",
+    "clause",
     "purpose",
     "payee",
     "payee_class",
     "reference",
 )
+_PLAIN += ("policy", "registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,9 @@ class Store:
         url = ledger_url(address)
         path = _sqlite_path(url)
         if path is not None and not create and not path.exists():
-            raise LedgerNotFound("there is no ledger at this address", where=str(path), fix="check the path, or run a case first")
+            raise LedgerNotFound(
+                "there is no ledger at this address", where=str(path), fix="check the path, or run a case first"
+            )
         try:
             engine = sa.create_engine(url)
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
@@ -135,7 +146,9 @@ class Store:
         tables = sa.inspect(self.engine).get_table_names()
         if _META.name not in tables:
             if not create:
-                raise LedgerFormatError("the database holds no ledger", where=self.url, got=f"tables: {tables or 'none'}")
+                raise LedgerFormatError(
+                    "the database holds no ledger", where=self.url, got=f"tables: {tables or 'none'}"
+                )
             with self._writer().begin() as connection:
                 self._lock(connection)
                 if _META.name not in sa.inspect(connection).get_table_names():
@@ -183,6 +196,11 @@ class Store:
                 postings.setdefault(seq, []).append(Posting(*fields))
             for row in rows:
                 yield _stored(row, postings.get(row.seq, ()))
+
+    def count(self) -> int:
+        """The number of entries."""
+        with self.reading() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(_ENTRY)).scalar() or 0)
 
     def orphans(self) -> int:
         """Posting rows that belong to no entry: an audit wants none."""

@@ -30,5 +30,7 @@ def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), indent: s
     """
     cells = [tuple(row) for row in rows]
     widths = [max(width(row[i]) for row in cells) for i in range(len(cells[0]))] if cells else []
-    lines = ("  ".join(pad(c, w, right=i in right) for i, (c, w) in enumerate(zip(r, widths, strict=True))) for r in cells)
+    lines = (
+        "  ".join(pad(c, w, right=i in right) for i, (c, w) in enumerate(zip(r, widths, strict=True))) for r in cells
+    )
     return "\n".join(indent + line.rstrip() for line in lines)

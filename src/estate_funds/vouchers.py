@@ -1,7 +1,7 @@
 """The verbs: each turns plain values into a draft, and posts nothing itself.
 
-open_fund -> appropriate / receive -> encumber -> disburse -> spend -> carry_forward -> close; `release` frees a promise,
-`transfer` moves budget and money between funds, `reverse` books the red-letter mirror (红字冲销) of an entry.
+open_fund -> appropriate / receive -> encumber -> disburse -> spend -> carry_forward -> close; `release` frees a
+promise, `transfer` moves budget and money between funds, `reverse` books the red-letter mirror (红字冲销) of an entry.
 """
 
 from __future__ import annotations

@@ -62,8 +62,14 @@ class AuditReport:
         partial = [c.what for c in self.coverage if not c.complete]
         if self.findings:
             errors = sum(f.severity is Severity.ERROR for f in self.findings)
-            return f"{len(self.findings)} findings ({errors} errors)" + (f"; not covered: {', '.join(partial)}" if partial else "")
-        return f"no finding in what was covered; not covered: {', '.join(partial)}" if partial else "no finding, all covered"
+            return f"{len(self.findings)} findings ({errors} errors)" + (
+                f"; not covered: {', '.join(partial)}" if partial else ""
+            )
+        return (
+            f"no finding in what was covered; not covered: {', '.join(partial)}"
+            if partial
+            else "no finding, all covered"
+        )
 
     def raise_for_findings(self) -> None:
         """FindingsError when there is any finding."""

@@ -73,7 +73,9 @@ def audit(
     books = _replay(stored)
     if orphans:
         what = f"{orphans} posting rows belong to no entry"
-        books.findings.append(Finding("stray-postings", ERROR, what, "postings", clear="restore the journal from a backup"))
+        books.findings.append(
+            Finding("stray-postings", ERROR, what, "postings", clear="restore the journal from a backup")
+        )
     total = len(books.entries)
     coverage = [
         Coverage("entries through the gate again", books.ledger.seq and total, total),
@@ -81,7 +83,9 @@ def audit(
     ]
     if case is None:
         note = "not checked: no case was given"
-        coverage += [Coverage(what, 0, 0, note) for what in ("claims re-assessed", "facts of the case booked as they stand")]
+        coverage += [
+            Coverage(what, 0, 0, note) for what in ("claims re-assessed", "facts of the case booked as they stand")
+        ]
     else:
         coverage += _compare(books, case, year)
     coverage.append(Coverage("bank statements matched", 0, 0, "not checked: none are read yet"))
@@ -117,11 +121,15 @@ def _readable(stored: Iterable[StoredEntry], books: _Books) -> Iterator[StoredEn
         yield from stored
     except DamagedEntry as error:
         what = f"{error.what}; nothing after it was checked"
-        books.findings.append(Finding("unreadable", ERROR, what, error.what, got=str(error.got), clear="restore the journal"))
+        books.findings.append(
+            Finding("unreadable", ERROR, what, error.what, got=str(error.got), clear="restore the journal")
+        )
 
 
 def _tampered(books: _Books, what: str, where: str, computed: bytes, held: bytes) -> None:
-    finding = Finding("tampered", ERROR, what, where, held.hex(), computed.hex(), clear="restore the journal from a backup")
+    finding = Finding(
+        "tampered", ERROR, what, where, held.hex(), computed.hex(), clear="restore the journal from a backup"
+    )
     books.findings.append(finding)
 
 
@@ -131,7 +139,9 @@ def _through_the_gate(books: _Books, entry: Entry, where: str) -> None:
     except (EstateFundsError, InvariantBroken, ValueError, KeyError) as error:
         what = f"the gate refuses it: {error.what if isinstance(error, EstateFundsError) else error}"
         got, wanted, clause = (str(getattr(error, name, None) or "") for name in ("got", "wanted", "clause"))
-        finding = Finding("refused", ERROR, what, where, got, wanted, clause, clear="reverse it, and find out how it got in")
+        finding = Finding(
+            "refused", ERROR, what, where, got, wanted, clause, clear="reverse it, and find out how it got in"
+        )
         books.findings.append(finding)
         try:  # go on as if it stood, so that one fault is not reported a hundred times
             books.ledger.advance(entry)
@@ -166,11 +176,20 @@ def _compare(books: _Books, case: AuditedCase, year: int | None) -> list[Coverag
     stale += sum(e.draft.policy not in ("", case.policy_digests.get(e.draft.document)) for e in books.entries)
     if stale:
         notes.append(f"{stale} entries were booked from an earlier state of registry or policy")
-    coverage = [Coverage("claims re-assessed, paid amounts and shares compared", len(claims), len(case.claims) if year is None else len(claims), "; ".join(notes))]
+    coverage = [
+        Coverage(
+            "claims re-assessed, paid amounts and shares compared",
+            len(claims),
+            len(case.claims) if year is None else len(claims),
+            "; ".join(notes),
+        )
+    ]
     if year is None:
         coverage.append(_compare_facts(books, case, as_of))
     else:
-        coverage.append(Coverage("facts of the case booked as they stand", 0, 0, f"not checked: only {year} was asked for"))
+        coverage.append(
+            Coverage("facts of the case booked as they stand", 0, 0, f"not checked: only {year} was asked for")
+        )
     return coverage
 
 
@@ -197,7 +216,11 @@ def _payments(entries: Iterable[Entry]) -> tuple[Paid, dict[str, date]]:
 def _claim_findings(
     claim: Claim, paid: Mapping[tuple[str, str], int], paid_on: date | None, case: AuditedCase, as_of: date
 ) -> Iterator[Finding]:
-    owed = {(fund, payee_fund(claim)): fen for fund, fen in payer_funds(claim).items()} if claim.status is Status.DUE else {}
+    owed = (
+        {(fund, payee_fund(claim)): fen for fund, fen in payer_funds(claim).items()}
+        if claim.status is Status.DUE
+        else {}
+    )
     got = {way: fen for way, fen in paid.items() if fen}
     clause = f"{claim.document} {claim.provision.clause}"
     latest = case.latest_pay_day(claim)
@@ -215,7 +238,9 @@ def _claim_findings(
         limit = f"{claim.document} {claim.provision.pay_within.clause}" if claim.provision.pay_within else clause
         what = f"paid {(paid_on - latest).days} days late"
         clear = "explain the delay in the file; it cannot be undone"
-        yield Finding("late", WARNING, what, claim.claim_id, str(paid_on), f"by {latest}", limit, claim.amount_fen, clear)
+        yield Finding(
+            "late", WARNING, what, claim.claim_id, str(paid_on), f"by {latest}", limit, claim.amount_fen, clear
+        )
 
 
 def _ways(amounts: Mapping[tuple[str, str], int]) -> str:
@@ -237,7 +262,9 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
             what = f"booked otherwise than the case says (entry {entry.seq})"
             got, wanted = _difference(entry.draft.content(), step.draft.content())
             clear = "correct the case, or reverse the entry"
-            books.findings.append(Finding("booked-otherwise", ERROR, what, where, got, wanted, amount_fen=amount, clear=clear))
+            books.findings.append(
+                Finding("booked-otherwise", ERROR, what, where, got, wanted, amount_fen=amount, clear=clear)
+            )
     known = {step.draft.key for step in steps}
     checked = (Kind.OPEN_FUND, Kind.APPROPRIATION, Kind.RECEIPT, Kind.SPENDING, Kind.TRANSFER)
     own = [e for e in books.entries if e.draft.kind in checked and e.draft.key not in known]
@@ -252,4 +279,6 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
 def _difference(got: str, wanted: str) -> tuple[str, str]:
     """The first line in which two contents differ."""
     pairs = zip(got.splitlines(), wanted.splitlines(), strict=False)
-    return next(((g.replace("\t", " "), w.replace("\t", " ")) for g, w in pairs if g != w), ("fewer lines", "more lines"))
+    return next(
+        ((g.replace("\t", " "), w.replace("\t", " ")) for g, w in pairs if g != w), ("fewer lines", "more lines")
+    )

@@ -67,7 +67,9 @@ def _read_csv(path: Path) -> pa.Table | None:
         quoted_strings_can_be_null=True,
     )
     try:
-        return pa.csv.read_csv(path, convert_options=options, read_options=pa.csv.ReadOptions(column_names=header, skip_rows=1))
+        return pa.csv.read_csv(
+            path, convert_options=options, read_options=pa.csv.ReadOptions(column_names=header, skip_rows=1)
+        )
     except pa.ArrowInvalid:
         return None
 

@@ -72,6 +72,11 @@ class Row:
         value = self.values.get(name)
         return value if isinstance(value, int) else None
 
+    def optional_number(self, name: str) -> Fraction | None:
+        """The exact number in a column that may be empty."""
+        value = self.values.get(name)
+        return value if isinstance(value, Fraction) else None
+
 
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file, with or without a byte-order mark; TableError otherwise."""

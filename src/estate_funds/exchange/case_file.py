@@ -1,0 +1,115 @@
+"""What case.toml says: the models that read it strictly. docs/reference/case.md explains each key."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+from pydantic import Field as Key
+
+from estate_funds.calendar import Month
+from estate_funds.errors import DateError, EstateFundsError
+from estate_funds.money import parse_yuan
+from estate_funds.policy import Names, Node, Sentence
+
+
+def _month(value: object) -> object:
+    if isinstance(value, Month):
+        return value
+    try:
+        return Month.parse(str(value))
+    except DateError as error:
+        raise ValueError(f"{error.what}: wanted {error.wanted}") from None
+
+
+def _fen(value: object) -> object:
+    try:
+        return parse_yuan(value) if isinstance(value, str) else value
+    except EstateFundsError as error:
+        raise ValueError(f"{error.what}: wanted {error.wanted}") from None
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+MonthText = Annotated[Month, BeforeValidator(_month)]
+YuanText = Annotated[int, BeforeValidator(_fen), Key(gt=0)]
+
+
+class ClaimPeriods(Node):
+    """Which claim periods: those that begin from one month through another, both included."""
+
+    first: MonthText
+    last: MonthText
+
+
+class People(Node):
+    """Who makes and who approves the vouchers of this case."""
+
+    maker: Sentence
+    approver: Sentence
+
+
+class Payment(Node):
+    """When a claim that is due is paid."""
+
+    days_after_decision: Annotated[int, Key(ge=0)]
+
+
+class Payee(Node):
+    """Somebody whom a restricted fund may pay."""
+
+    name: Sentence
+    payee_class: Sentence
+
+
+class Appropriation(Node):
+    """Budget and money for a fund."""
+
+    id: Sentence
+    on: date
+    fund: Sentence
+    source: Sentence
+    amount: YuanText
+    evidence: str = ""
+
+
+class ControlTotals(Node):
+    """Published totals that the registry must tie to."""
+
+    source: Sentence
+    estates: int | None = None
+    buildings: int | None = None
+    households: int | None = None
+    floor_area_m2: Annotated[int | None, BeforeValidator(_fen)] = None  # two decimals, like fen: centi-m2
+
+    def as_totals(self) -> dict[str, int]:
+        """Totals by the registry's names."""
+        named = {
+            "estates": self.estates,
+            "buildings": self.buildings,
+            "households": self.households,
+            "floor_area_centi_m2": self.floor_area_m2,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+class CaseFile(Node):
+    """What case.toml says."""
+
+    format: Literal[1]
+    id: Annotated[str, Key(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    title: Sentence
+    note: str = ""
+    documents: Annotated[tuple[str, ...], BeforeValidator(_tuple), Key(min_length=1)]
+    claims: Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+    periods: ClaimPeriods
+    people: People
+    payment: Payment
+    close_through: MonthText | None = None
+    settings: dict[str, dict[str, Names]] = {}
+    payees: dict[str, Payee] = {}
+    appropriations: Annotated[tuple[Appropriation, ...], BeforeValidator(_tuple)] = ()
+    control_totals: ControlTotals | None = None

@@ -1,0 +1,206 @@
+"""Reading a case folder: everything is read and checked before anything is computed or posted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+
+from estate_funds.case import Case
+from estate_funds.errors import (
+    CaseError,
+    CellError,
+    DateError,
+    DuplicateRow,
+    PolicyError,
+    UnknownDocument,
+    nearest,
+)
+from estate_funds.exchange import columns
+from estate_funds.exchange.case_file import CaseFile
+from estate_funds.exchange.tables import Row, file_digest, read_table, read_text
+from estate_funds.policy import Document, parse_document, parse_toml
+from estate_funds.registry import Assessment, Assessments, Estate, Registry, collect_estates, unknown_estate
+
+
+def load_case(folder: str | Path) -> Case:
+    """Read a case folder and check all of it: case.toml, its documents, and every table beside it.
+
+    Raises an InputError (CaseError, PolicyError, ColumnError, CellError, DuplicateRow, ControlTotalError) that names
+    file, row and column. docs/reference/case.md describes the folder.
+    """
+    folder = Path(folder)
+    path = folder / "case.toml"
+    if not path.is_file():
+        raise CaseError(
+            "there is no case here", where=str(folder), wanted="a folder with a case.toml", fix="see examples/donghu"
+        )
+    file = parse_toml(CaseFile, read_text(path), source="case.toml", error=CaseError)
+    documents = {d.id: d for d in (load_document(name, folder=folder) for name in file.documents)}
+    _check_names(file, documents)
+    registry = _load_registry(folder, file)
+    names = ("assessments.csv", "spending.csv", "attempts.csv", "incomes.csv", "transfers.csv", "fees.csv")
+    tables = {name: tuple(_read(folder, name)) for name in names}
+    _check_tables(folder, tables, documents)
+    assessments = Assessments(_assessment_rows(tables["assessments.csv"], registry), source="assessments.csv")
+    case = Case(folder, file, documents, registry, assessments, tables)
+    case.steps, case.attempts()  # every row must make a draft before anything is posted
+    return case
+
+
+def load_document(name: str, *, folder: Path | None = None) -> Document:
+    """A shipped document by its id, or one from a TOML file (relative to `folder`).
+
+    >>> load_document("donghu-2021-17").number
+    '东府办发〔2021〕17号'
+    """
+    shipped = resources.files("estate_funds.policies")
+    if name.endswith(".toml"):
+        path = (folder or Path()) / name
+        if not path.is_file():
+            raise UnknownDocument("there is no such document file", got=str(path))
+        return parse_document(read_text(path), source=path.name)
+    entry = shipped / f"{name}.toml"
+    if not entry.is_file() or not name or "/" in name:
+        raise UnknownDocument(f"no document {name!r} is shipped", fix=nearest(name, shipped_documents()))
+    return parse_document(entry.read_text(encoding="utf-8"), source=entry.name)
+
+
+def shipped_documents() -> list[str]:
+    """The ids of the documents that ship with the library."""
+    names = (entry.name for entry in resources.files("estate_funds.policies").iterdir())
+    return sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml") and not n.endswith(".cases.toml"))
+
+
+def _check_names(file: CaseFile, documents: Mapping[str, Document]) -> None:
+    for position, name in enumerate(file.claims):
+        where = f"case.toml, claims[{position}]"
+        document, _, provision = name.partition("/")
+        if document not in documents or provision not in documents[document].provisions:
+            known = [f"{d.id}/{p}" for d in documents.values() for p in d.provisions]
+            raise CaseError("no such document or provision", where=where, got=repr(name), fix=nearest(name, known))
+    for name in file.settings:
+        if name not in documents:
+            raise CaseError("no such document", where=f"case.toml, settings.{name}", fix=nearest(name, documents))
+    for loaded in documents.values():
+        try:
+            loaded.settled(file.settings.get(loaded.id, {}))
+        except PolicyError as error:
+            raise CaseError(
+                error.what,
+                where=f"case.toml, settings.{loaded.id}",
+                wanted=error.wanted,
+                clause=error.clause,
+                fix=error.fix,
+            ) from None
+    ids = [a.id for a in file.appropriations]
+    if doubled := {i for i in ids if ids.count(i) > 1}:
+        raise CaseError(
+            "two appropriations with one id", where="case.toml, appropriations", got=", ".join(sorted(doubled))
+        )
+    if file.periods.last < file.periods.first:
+        raise CaseError(
+            "periods that end before they begin",
+            where="case.toml, periods",
+            got=f"{file.periods.first} to {file.periods.last}",
+        )
+
+
+def _load_registry(folder: Path, file: CaseFile) -> Registry:
+    path = folder / "estates.csv"
+    estates = collect_estates((_estate(row) for row in read_table(path, columns.ESTATES)), source="estates.csv")
+    found = [p for p in (folder / "households.csv", folder / "households.parquet") if p.is_file()]
+    if len(found) > 1:
+        raise CaseError(
+            "two household files", where=str(folder), got="households.csv and households.parquet", fix="keep one"
+        )
+    headcounts = {}
+    if found:
+        from estate_funds.exchange.households import read_households
+
+        headcounts = read_households(found[0], estates)
+    digests = {p.name: file_digest(p) for p in (path, *found)}
+    registry = Registry.build(estates, headcounts, source="estates.csv", source_digests=digests)
+    if file.control_totals is not None:
+        registry.tie_to(
+            file.control_totals.as_totals(), source=f"case.toml, control_totals ({file.control_totals.source})"
+        )
+    return registry
+
+
+def _estate(row: Row) -> Estate:
+    try:
+        return Estate(
+            estate_id=row.text("estate_id"),
+            name=row.text("name"),
+            city=row.text("city"),
+            district=row.text("district"),
+            street=row.text("street"),
+            community=row.text("community"),
+            floor_area_centi_m2=row.whole("floor_area_m2"),
+            buildings=row.whole("buildings"),
+            completed_on=row.day("completed_on"),
+            service_start=row.day("service_start"),
+            service_end=row.optional_day("service_end"),
+            gate=row.text("gate") or "open",
+            renovated_on=row.optional_day("renovated_on"),
+            office_area_centi_m2=row.optional_whole("office_area_m2"),
+            declared_households=row.optional_whole("households"),
+            row=row.number,
+        )
+    except DateError as error:
+        raise error.at(row.where) from None
+
+
+def _read(folder: Path, name: str) -> Iterator[Row]:
+    path = folder / name
+    return read_table(path, columns.TABLES[name]) if path.is_file() else iter(())
+
+
+def _assessment_rows(rows: tuple[Row, ...], registry: Registry) -> Iterator[Assessment]:
+    for row in rows:
+        estate_id = row.text("estate_id")
+        if estate_id not in registry.estates:
+            raise unknown_estate(estate_id, registry.estates, row.where)
+        score = row.optional_number("score")
+        started = registry.estates[estate_id].service_start
+        if row.day("result_on") <= started:
+            raise CellError(
+                "the result is dated before the service that it assesses",
+                where=f"{row.where}, column result_on",
+                got=row.day("result_on"),
+                wanted=f"after service_start {started}",
+            )
+        yield Assessment(
+            estate_id,
+            row.whole("period"),
+            row.text("result"),
+            row.day("result_on"),
+            score,
+            row.number,
+        )
+
+
+def _check_tables(folder: Path, tables: Mapping[str, tuple[Row, ...]], documents: Mapping[str, Document]) -> None:
+    keys: dict[str, tuple[str, ...]] = {
+        "spending.csv": ("spending_id",),
+        "incomes.csv": ("income_id",),
+        "transfers.csv": ("transfer_id",),
+    }
+    for document in documents.values():
+        if document.fees is not None:
+            keys["fees.csv"] = document.fees.once_per
+    for name, parts in keys.items():
+        seen: dict[tuple[str, ...], int] = {}
+        for row in tables[name]:
+            key = tuple(row.text(part) for part in parts)
+            if seen.setdefault(key, row.number) != row.number:
+                raise DuplicateRow(
+                    f"{' '.join(key)} stands twice",
+                    where=f"{name}, rows {seen[key]} and {row.number}",
+                    wanted=f"each {', '.join(parts)} once",
+                    fix="delete one of the two" if name != "fees.csv" else "a fee is not collected twice: refund it",
+                )
+
+
+__all__ = ["load_case", "load_document", "shipped_documents"]
