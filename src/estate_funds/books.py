@@ -131,7 +131,7 @@ class Books:
                 head = ledger.head
                 for done, step in enumerate(steps, start=1):
                     for draft, origin in self._drafts(ledger, step):
-                        entry = _post_one(ledger, draft, origin, today)
+                        entry = None if ledger.is_open(draft) else _post_one(ledger, draft, origin, today)
                         if entry is None:
                             repeated += 1
                         else:

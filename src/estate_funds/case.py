@@ -208,8 +208,9 @@ class Case:
 
     def _fund_steps(self) -> Iterator[Step]:
         for fund in self.funds.values():
-            policy = self.documents[fund.document].digest
-            yield Step(vouchers.open_fund(fund, on=self._first_day, hands=self.hands, policy=policy), fund.fund_id)
+            document = self.documents[fund.document]
+            draft = vouchers.open_fund(fund, on=document.start, hands=self.hands, policy=document.digest)
+            yield Step(draft, fund.fund_id)
 
     def _appropriation_steps(self) -> Iterator[Step]:
         for a in self.file.appropriations:

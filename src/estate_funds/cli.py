@@ -146,6 +146,15 @@ def audit(
     raise typer.Exit(1 if report.findings else 0)
 
 
+@app.command()
+@guarded
+def schema() -> None:
+    """Print the JSON Schema of policy documents, so that an editor completes and checks them."""
+    from estate_funds.policy import json_schema
+
+    print(json.dumps(json_schema(), ensure_ascii=False, indent=2))
+
+
 def _version(value: bool) -> None:
     if value:
         print(f"estate-funds {__version__}")

@@ -1,6 +1,6 @@
 """The only gate: `check` refuses with a reason or returns the entry, `advance` books it, and replay runs the same two.
 
-The order of checks is documented here and is part of the behaviour: (1) the key, (2) the text, (3) dates and periods,
+The order of checks is documented here and is part of the behaviour: (1) the text, (2) the key, (3) dates and periods,
 (4) maker and approver, (5) shape and amounts, (6) balance within each fund, (7) declared crossings, (8) the fence and
 its evidence, (9) no balance on the wrong side. After the last check nothing can fail.
 """
@@ -140,6 +140,17 @@ class Ledger:
 
     # --- questions ---
 
+    def is_open(self, draft: Draft) -> bool:
+        """Whether the fund that a draft opens is open already, by whomever, with this very definition."""
+        if draft.kind is not Kind.OPEN_FUND:
+            return False
+        fund = self.funds.get(next((term[1] for term in draft.terms if term[0] == "fund" and len(term) == 2), ""))
+        return fund is not None and (fund.to_terms(), fund.document, fund.clause) == (
+            draft.terms,
+            draft.document,
+            draft.clause,
+        )
+
     def balance(self, fund: str, account: Account, detail: str | None = None) -> int:
         """A balance in fen on the account's normal side; without a detail, of all details."""
         if detail is not None:
@@ -169,7 +180,7 @@ class Ledger:
                 wanted=f"on or before {recorded}, the day of recording",
                 fix="book it when the day has come",
             )
-        if draft.effective <= self.closed_through:
+        if draft.effective <= self.closed_through and draft.kind is not Kind.OPEN_FUND:  # which moves nothing
             raise PeriodClosed(
                 "the period is closed",
                 where=draft.key,

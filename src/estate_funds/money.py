@@ -104,11 +104,11 @@ def parse_yuan(text: str, *, locale: str = "zh_CN") -> int:
 
     bare = text.strip().removeprefix("CNY").lstrip("¥￥").removesuffix("元").strip()
     try:
+        if any(c.isalpha() for c in bare):  # 1e5 and NaN are numbers to a parser, and slips in a ledger
+            raise NumberFormatError(bare)
         amount = parse_decimal(bare, locale=locale, strict=True)
     except NumberFormatError:
         raise AmountError("not an amount of yuan", got=repr(text), wanted="such as 1,234.50") from None
-    if not amount.is_finite():
-        raise AmountError("not an amount of yuan", got=repr(text), wanted="such as 1,234.50")
     fen = amount * FEN_PER_YUAN
     if fen != fen.to_integral_value():
         raise AmountError("an amount finer than a fen", got=repr(text), wanted="at most two decimals")

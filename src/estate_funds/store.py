@@ -138,8 +138,12 @@ class Store:
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         store = cls(engine, engine.url.render_as_string(hide_password=True))
-        with store._guarded():
-            store._ready(create=create)
+        try:
+            with store._guarded():
+                store._ready(create=create)
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def _ready(self, *, create: bool) -> None:
@@ -272,7 +276,8 @@ def ledger_url(address: str) -> str:
 
 def _sqlite_path(url: str) -> Path | None:
     name = url.removeprefix("sqlite:///")
-    return Path(name) if url.startswith("sqlite:///") and name and name != ":memory:" else None
+    plain = url.startswith("sqlite:///") and not name.startswith((":memory:", "file:"))
+    return Path(name) if plain and name else None
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -62,9 +62,8 @@ class AuditReport:
         partial = [c.what for c in self.coverage if not c.complete]
         if self.findings:
             errors = sum(f.severity is Severity.ERROR for f in self.findings)
-            return f"{len(self.findings)} findings ({errors} errors)" + (
-                f"; not covered: {', '.join(partial)}" if partial else ""
-            )
+            found = f"{_counted(len(self.findings), 'finding')} ({_counted(errors, 'error')})"
+            return found + (f"; not covered: {', '.join(partial)}" if partial else "")
         return (
             f"no finding in what was covered; not covered: {', '.join(partial)}"
             if partial
@@ -93,6 +92,10 @@ class AuditReport:
             "coverage": [asdict(c) | {"complete": c.complete} for c in self.coverage],
             "findings": [asdict(f) for f in self.findings],
         }
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def findings_text(findings: Sequence[Finding]) -> str:

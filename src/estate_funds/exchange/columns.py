@@ -63,7 +63,7 @@ TRANSFERS = (
     Column("evidence", "evidence", "as in spending.csv", "budget-adjustment:evidence/t-2021-01.txt"),
 )
 FEES = (
-    Column("household_id", "text", "the household that paid", "yy-01-0001"),
+    Column("household_id", "text", "the household that paid", "yuanyi-01-0001"),
     Column("fee", "text", "which fee", "property-service"),
     Column("month", "month", "the month that it pays for", "2022-03"),
     Column("amount_yuan", "yuan", "amount in yuan", "45.00"),

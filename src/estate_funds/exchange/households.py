@@ -21,7 +21,9 @@ from estate_funds.exchange.tables import Column, check_header, read_table
 from estate_funds.registry import Estate, Headcount, Household, count_households
 
 COLUMNS = (
-    Column("household_id", "text", "the property unit's id, unique in the file; hashed ids do as well", "yy-01-0001"),
+    Column(
+        "household_id", "text", "the property unit's id, unique in the file; hashed ids do as well", "yuanyi-01-0001"
+    ),
     Column("estate_id", "text", "an estate_id of estates.csv", "yuanyi"),
     Column("registered_on", "day", "first day in the register", "2020-12-01"),
     Column("removed_on", "day", "first day no longer in it; empty while it is", "2024-05-01", required=False),

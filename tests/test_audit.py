@@ -1,0 +1,122 @@
+"""Each finding of the audit is provoked, and stays silent where all is well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from conftest import EXAMPLES, HANDS, TODAY
+from estate_funds import Books, FindingsError, load_case
+from estate_funds.audit import Severity
+from estate_funds.vouchers import appropriate, reverse
+
+Edit = Callable[[Path, str, str], None]
+
+
+@pytest.fixture
+def booked(donghu: Path) -> Path:
+    with Books.open(str(donghu / "books.db"), recorded_on=TODAY) as books:
+        books.run(load_case(donghu))
+    return donghu
+
+
+def rules(folder: Path, **options: int) -> list[str]:
+    with Books.open(str(folder / "books.db"), create=False) as books:
+        return sorted({finding.rule for finding in books.audit(load_case(folder), **options).findings})
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "found"),
+    [("estates.csv", ",960\n", ",\n", []), ("assessments.csv", "yuanyi,1,pass", "yuanyi,1,fail", ["paid-not-due"]),
+     ("assessments.csv", "yuanyi,1,pass,2022-01-10,88\n", "", ["paid-not-due"]),
+     ("assessments.csv", "yuaner,3,fail", "yuaner,3,pass", ["withheld"]),
+     ("assessments.csv", "yuanyi,1,pass,2022-01-10", "yuanyi,1,pass,2021-12-10", ["late"]),
+     ("spending.csv", '"96,000.00"', '"96,000.01"', ["booked-otherwise"]),
+     ("spending.csv", "宏达", "宏达", []), ("incomes.csv", "i-2022-01,", "i-2022-09,", ["no-source", "not-booked"]),
+     ("case.toml", 'amount = "67,860.00"', 'amount = "67,860.01"', ["booked-otherwise"]),
+     ("case.toml", '"facility-upkeep", "repair"]', '"facility-upkeep", "repair", "banquet"]', ["booked-otherwise"]),
+     ("evidence/s-2022-01.txt", "96,000.00", "69,000.00", ["booked-otherwise"])],
+)  # fmt: skip
+def test_findings_against_the_case(booked: Path, edit: Edit, file: str, old: str, new: str, found: list[str]) -> None:
+    if old not in (booked / file).read_text(encoding="utf-8"):
+        old = new = ""
+    edit(booked / file, old, new)
+    assert rules(booked) == found
+
+
+def test_a_changed_register_gives_another_amount(booked: Path, edit: Edit) -> None:
+    text = (booked / "households.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (booked / "households.csv").write_text("".join(text[:1] + text[2:]), encoding="utf-8")
+    edit(booked / "estates.csv", ",960\n", ",959\n")
+    edit(booked / "case.toml", "households = 1885", "households = 1884")
+    with Books.open(str(booked / "books.db"), create=False) as books:
+        report = books.audit(load_case(booked))
+    wrong = [finding for finding in report.findings if finding.rule == "wrong-amount"]
+    assert [finding.amount_fen for finding in wrong] == [21_600, 21_600, 21_600, 14_400, 7_200]
+    assert "were booked from an earlier state" in report.to_text()
+    assert wrong[0].clause == "donghu-2021-17 五(六)1"
+
+
+def test_a_payment_reversed_is_withheld_again(booked: Path) -> None:
+    with Books.open(str(booked / "books.db"), recorded_on=TODAY) as books:
+        paid = next(e for e in books.entries() if e.draft.key == "disbursement/donghu-2021-17/award/yuaner/5")
+        books.post(reverse(paid, on=date(2026, 8, 1), hands=HANDS, narrative="paid by mistake"))
+        (finding,) = books.audit(load_case(booked)).findings
+    assert (finding.rule, finding.amount_fen, finding.severity) == ("withheld", 6_660_000, Severity.ERROR)
+
+
+def test_what_nobody_asked_for_has_no_source(booked: Path) -> None:
+    with Books.open(str(booked / "books.db"), recorded_on=TODAY) as books:
+        fund = load_case(booked).funds["award-budget/city/南昌市"]
+        books.post(appropriate(fund, "city", 5, on=date(2026, 8, 1), key="gift", hands=HANDS))
+    assert rules(booked) == ["no-source"]
+
+
+def test_a_payment_for_a_claim_that_the_case_does_not_know(booked: Path, edit: Edit) -> None:
+    edit(booked / "case.toml", 'last = "2026-06"', 'last = "2025-06"')
+    edit(booked / "case.toml", 'first = "2021-01"', 'first = "2021-07"')
+    assert rules(booked) == ["no-claim"]
+
+
+def test_one_year_alone_says_that_it_is_partial() -> None:
+    case = load_case(EXAMPLES / "donghu")
+    claims = case.assess(year=2023)
+    with Books.open("memory", recorded_on=TODAY) as books:
+        books.post(case.opening())
+        books.post(claims, on=date(2024, 1, 15), maker="a", approver="b")
+        report = books.audit(case, year=2023)
+        assert report.findings == ()
+        assert "not covered: facts of the case booked as they stand, bank statements matched" in report.verdict
+        everything = books.audit(case)
+        assert {f.rule for f in everything.findings} == {"withheld", "not-booked"}
+        with pytest.raises(FindingsError, match="the audit found something") as caught:
+            everything.raise_for_findings()
+        assert caught.value.findings == everything.findings
+        assert caught.value.exit_status == 1
+
+
+def test_late_by_a_day() -> None:
+    case = load_case(EXAMPLES / "donghu")
+    claim = case.claims["yuanyi", 3]
+    assert case.latest_pay_day(claim) == date(2024, 2, 9)
+    for day, found in ((date(2024, 2, 9), []), (date(2024, 2, 10), ["late"])):
+        with Books.open("memory", recorded_on=TODAY) as books:
+            books.post(case.opening())
+            books.post(claim, on=day, maker="a", approver="b")
+            findings = books.audit(case, year=2023).findings
+            assert [f.rule for f in findings] == found
+            assert all(f.severity is Severity.WARNING and "四(二)" in f.clause for f in findings)
+
+
+def test_without_a_case_the_verdict_is_partial(booked: Path) -> None:
+    with Books.open(str(booked / "books.db"), create=False) as books:
+        report = books.audit()
+    assert report.findings == ()
+    assert "not covered: claims re-assessed" in report.verdict
+    again = json.loads(json.dumps(report.to_json(), ensure_ascii=False))
+    assert again["entries"] == 76
+    assert [c["complete"] for c in again["coverage"]] == [True, True, False, False, False]

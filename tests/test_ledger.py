@@ -1,0 +1,558 @@
+"""The ten invariants of DESIGN.md, each broken on purpose, and random histories that cannot break them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from conftest import HANDS, TODAY, make_fund
+from estate_funds.calendar import Month
+from estate_funds.errors import (
+    BadReversal,
+    EvidenceMissing,
+    FuturePeriod,
+    InvariantBroken,
+    KeyConflict,
+    Malformed,
+    OutsideFence,
+    Overdrawn,
+    PeriodClosed,
+    Refusal,
+    SameHands,
+    Unbalanced,
+    UndeclaredCrossing,
+    UnknownFund,
+)
+from estate_funds.funds import BUDGET, MONEY, NORMAL_SIDE, Account, Fund
+from estate_funds.journal import GENESIS, Draft, Entry, Evidence, Kind, Posting, link
+from estate_funds.ledger import SHAPES, Ledger, refold, replay
+from estate_funds.vouchers import (
+    appropriate,
+    carry_forward,
+    close,
+    open_fund,
+    receive,
+    release,
+    reverse,
+    spend,
+    transfer,
+)
+
+D1 = date(2022, 1, 5)
+INVOICE = (Evidence("invoice", "0" * 64),)
+BUDGET_FUND = make_fund("budget/city/c", purposes=("award", "moved"), classes=("community",))
+SHARE = make_fund("share/community/k", purposes=("cleaning",), classes=("enterprise",), requires=("invoice",))
+
+
+def opened(*funds: Fund) -> tuple[Ledger, list[Entry]]:
+    ledger = Ledger()
+    entries = [book(ledger, open_fund(fund, on=date(2021, 1, 1), hands=HANDS)) for fund in funds]
+    return ledger, entries
+
+
+def book(ledger: Ledger, draft: Draft) -> Entry:
+    entry = ledger.post(draft, recorded=TODAY)
+    assert entry is not None
+    return entry
+
+
+def funded(fen: int = 10_000) -> Ledger:
+    ledger, _ = opened(BUDGET_FUND, SHARE)
+    book(ledger, appropriate(BUDGET_FUND, "city", fen, on=D1, key="a1", hands=HANDS))
+    book(ledger, receive(SHARE, "lockers", fen, on=D1, key="r1", hands=HANDS))
+    return ledger
+
+
+def spending(fen: int = 100, **changes: object) -> Draft:
+    values: dict[str, object] = {
+        "purpose": "cleaning", "payee": "firm", "payee_class": "enterprise", "on": D1, "key": "s1", "evidence": INVOICE,
+    }  # fmt: skip
+    return spend(SHARE, fen, hands=HANDS, **(values | changes))  # type: ignore[arg-type]
+
+
+# 1. each entry sums to zero in each fund
+
+
+def test_an_entry_that_does_not_balance_names_each_fund_and_its_gap() -> None:
+    draft = spending()
+    short = draft.postings[0]._replace(amount_fen=99)
+    with pytest.raises(Unbalanced) as caught:
+        funded().check(replace(draft, postings=(short, *draft.postings[1:])), recorded=TODAY)
+    assert "share/community/k, money: debits exceed credits by -1 fen" in str(caught.value)
+
+
+def test_balance_over_two_funds_is_no_balance() -> None:
+    moved = [p._replace(fund=BUDGET_FUND.fund_id) if p.account == Account.CASH else p for p in spending().postings]
+    with pytest.raises(Unbalanced):
+        funded().check(replace(spending(), postings=tuple(moved)), recorded=TODAY)
+
+
+def test_money_and_budget_do_not_balance_each_other() -> None:
+    postings = (
+        Posting(SHARE.fund_id, "expenditure", "cleaning", "D", 100),
+        Posting(SHARE.fund_id, "expended", "", "C", 100),
+    )
+    with pytest.raises(Unbalanced, match="balance within each fund"):
+        funded().check(replace(spending(), postings=postings), recorded=TODAY)
+
+
+def test_cash_cannot_leave_without_using_up_budget() -> None:
+    with pytest.raises(Unbalanced, match="do not move together"):
+        funded().check(replace(spending(), postings=spending().postings[:2]), recorded=TODAY)
+
+
+# 2. nothing available, and no cash, below zero, at any prefix
+
+
+@pytest.mark.parametrize(("fen", "fits"), [(9_999, True), (10_000, True), (10_001, False)])
+def test_spending_up_to_the_balance_and_not_a_fen_more(fen: int, fits: bool) -> None:
+    ledger = funded()
+    if fits:
+        book(ledger, spending(fen))
+        assert ledger.available(SHARE.fund_id) == ledger.balance(SHARE.fund_id, Account.CASH) == 10_000 - fen
+    else:
+        with pytest.raises(Overdrawn, match="100.01 yuan wanted"):
+            ledger.check(spending(fen), recorded=TODAY)
+
+
+def test_the_budget_of_another_year_is_not_available() -> None:
+    with pytest.raises(Overdrawn, match="budget year 2023"):
+        funded().check(spending(on=date(2023, 1, 5)), recorded=TODAY)
+
+
+def encumbrance(fen: int, key: str = "e1", claim: str = "claim/1") -> Draft:
+    postings = (
+        Posting(BUDGET_FUND.fund_id, "unencumbered", "2022", "D", fen),
+        Posting(BUDGET_FUND.fund_id, "encumbered", claim, "C", fen),
+    )
+    return Draft(
+        kind=Kind.ENCUMBRANCE, effective=D1, key=key, maker="m", approver="a", narrative="promise", purpose="award",
+        payee="k", payee_class="community", reference=claim, postings=postings,
+    )  # fmt: skip
+
+
+def disbursement(fen: int, key: str = "d1", claim: str = "claim/1") -> Draft:
+    giver, taker = BUDGET_FUND.fund_id, SHARE.fund_id
+    postings = (
+        Posting(giver, "transfer_out", taker, "D", fen), Posting(giver, "cash", "", "C", fen),
+        Posting(giver, "encumbered", claim, "D", fen), Posting(giver, "expended", "", "C", fen),
+        Posting(taker, "cash", "", "D", fen), Posting(taker, "transfer_in", giver, "C", fen),
+        Posting(taker, "authority", "", "D", fen), Posting(taker, "unencumbered", "2022", "C", fen),
+    )  # fmt: skip
+    return replace(
+        encumbrance(fen), kind=Kind.DISBURSEMENT, key=key, narrative="pay", reference=claim, postings=postings
+    )
+
+
+def test_a_claim_is_not_paid_beyond_its_encumbrance_nor_twice() -> None:
+    ledger = funded()
+    book(ledger, encumbrance(600))
+    with pytest.raises(Overdrawn, match="encumbered for claim/1"):
+        ledger.check(disbursement(601), recorded=TODAY)
+    book(ledger, disbursement(600))
+    with pytest.raises(Overdrawn, match="encumbered for claim/1"):
+        ledger.check(disbursement(600, key="d2"), recorded=TODAY)
+    assert ledger.balance(SHARE.fund_id, Account.TRANSFER_IN, BUDGET_FUND.fund_id) == 600
+
+
+def test_promises_bind_and_can_be_released() -> None:
+    ledger = funded()
+    book(ledger, encumbrance(9_000))
+    with pytest.raises(Overdrawn):
+        ledger.check(encumbrance(1_001, key="e2", claim="claim/2"), recorded=TODAY)
+    book(ledger, release("claim/1", {BUDGET_FUND.fund_id: 4_000}, on=D1, key="rel", hands=HANDS, narrative="less"))
+    book(ledger, encumbrance(5_000, key="e2", claim="claim/2"))
+
+
+def test_no_balance_outgrows_64_bits() -> None:
+    ledger = funded(2**63 - 2)
+    book(ledger, appropriate(BUDGET_FUND, "city", 1, on=D1, key="a2", hands=HANDS))
+    with pytest.raises(Overdrawn):
+        ledger.check(appropriate(BUDGET_FUND, "city", 1, on=D1, key="a3", hands=HANDS), recorded=TODAY)
+
+
+# 3. only for a purpose, to a payee class, in a period
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"purpose": "banquet"}, "for the purpose 'banquet'"), ({"payee_class": "official"}, "to the payee class 'official'"),
+     ({"purpose": ""}, "for the purpose ''"), ({"payee_class": ""}, "to the payee class ''")],
+)  # fmt: skip
+def test_outside_the_fence(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(OutsideFence) as caught:
+        funded().check(spending(**changes), recorded=TODAY)
+    assert words in str(caught.value)
+    assert "clause: doc 1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("day", "fits"), [(date(2021, 12, 31), False), (D1, True), (date(2022, 6, 30), True), (date(2022, 7, 1), False)]
+)
+def test_the_fence_has_a_period(day: date, fits: bool) -> None:
+    permit = replace(SHARE.permits[0], start=date(2022, 1, 1), until=date(2022, 7, 1))
+    fund = replace(SHARE, permits=(permit,))
+    ledger, _ = opened(fund)
+    for year in (2021, 2022):
+        book(ledger, receive(fund, "lockers", 500, on=date(year, 1, 5), key=f"r{year}", hands=HANDS))
+    if fits:
+        book(ledger, spending(on=day))
+    else:
+        with pytest.raises(OutsideFence, match="may not be spent so") as caught:
+            ledger.check(spending(on=day), recorded=TODAY)
+        assert "in 2022-01-01 to 2022-07-01" in str(caught.value)
+
+
+def test_promises_and_transfers_pass_the_same_fence() -> None:
+    with pytest.raises(OutsideFence):
+        funded().check(replace(encumbrance(1), purpose="other"), recorded=TODAY)
+    draft = transfer(
+        SHARE,
+        BUDGET_FUND,
+        100,
+        purpose="cleaning",
+        on=D1,
+        key="t",
+        hands=HANDS,
+        clause="1",
+        narrative="n",
+        evidence=INVOICE,
+    )
+    with pytest.raises(OutsideFence, match="may not be spent so"):
+        funded().check(draft, recorded=TODAY)
+
+
+# 4. nothing is edited: a reversal mirrors an entry, once
+
+
+def test_a_reversal_restores_every_balance_and_happens_once() -> None:
+    ledger = funded()
+    before = dict(ledger.balances)
+    entry = book(ledger, spending())
+    red = reverse(entry, on=D1, hands=HANDS, narrative="red")
+    assert {p.amount_fen for p in red.postings} == {-100}
+    assert [p.side for p in red.postings] == [p.side for p in entry.draft.postings]
+    reversal = book(ledger, red)
+    assert {k: v for k, v in ledger.balances.items() if v} == {k: v for k, v in before.items() if v}
+    for draft in (replace(red, key="again"), reverse(reversal, on=D1, hands=HANDS, narrative="red of red")):
+        with pytest.raises(BadReversal):
+            ledger.check(draft, recorded=TODAY)
+
+
+@pytest.mark.parametrize("reference", ["99", "", "x", "1"])
+def test_a_reversal_of_what_cannot_be_reversed(reference: str) -> None:
+    ledger = funded()
+    red = reverse(book(ledger, spending()), on=D1, hands=HANDS, narrative="red")
+    with pytest.raises(BadReversal):
+        ledger.check(replace(red, reference=reference), recorded=TODAY)
+    with pytest.raises(BadReversal, match="mirror"):
+        ledger.check(replace(red, postings=red.postings[:2]), recorded=TODAY)
+
+
+def test_a_reversal_cannot_take_back_what_is_spent() -> None:
+    ledger = funded()
+    entry = book(ledger, receive(SHARE, "lockers", 500, on=D1, key="r2", hands=HANDS))
+    book(ledger, spending(10_400))
+    with pytest.raises(Overdrawn):
+        ledger.check(reverse(entry, on=D1, hands=HANDS, narrative="red"), recorded=TODAY)
+
+
+# 5. one key, one content
+
+
+def test_the_same_again_is_a_no_op_and_other_content_is_refused() -> None:
+    ledger = funded()
+    book(ledger, spending())
+    seq, head = ledger.seq, ledger.head
+    assert ledger.post(spending(), recorded=TODAY) is None
+    assert ledger.post(replace(spending(), registry="sha256:later", policy="sha256:later"), recorded=TODAY) is None
+    assert (ledger.seq, ledger.head) == (seq, head)
+    for other in (
+        spending(101),
+        spending(on=date(2022, 1, 6)),
+        replace(spending(), approver="b"),
+        spending(payee="other"),
+    ):
+        with pytest.raises(KeyConflict, match="used for something else"):
+            ledger.check(other, recorded=TODAY)
+
+
+# 6. closed and future periods
+
+
+def test_closed_and_future_periods() -> None:
+    ledger = funded()
+    assert carry_forward(ledger, 2021, hands=HANDS) == []
+    for draft in carry_forward(ledger, 2022, hands=HANDS):
+        book(ledger, draft)
+    book(ledger, close(Month.parse("2022-12"), on=date(2023, 1, 1), hands=HANDS))
+    with pytest.raises(PeriodClosed, match="after 2022-12-31"):
+        ledger.check(spending(on=date(2022, 12, 31)), recorded=TODAY)
+    book(ledger, spending(10_000, on=date(2023, 1, 1)))  # what was left went on to the new year
+    with pytest.raises(FuturePeriod, match="lies in the future"):
+        ledger.check(spending(key="s2", on=date(2026, 11, 23)), recorded=TODAY)
+    with pytest.raises(FuturePeriod, match="runs backwards"):
+        ledger.check(spending(key="s2", on=date(2023, 1, 2)), recorded=date(2026, 11, 21))
+    with pytest.raises(PeriodClosed, match="after its last day"):
+        ledger.check(close(Month.parse("2026-10"), on=date(2026, 10, 31), hands=HANDS), recorded=TODAY)
+
+
+def test_what_may_not_be_carried_forward_lapses_and_leaves_the_cash() -> None:
+    fund = make_fund("lapse/city/c", carry_forward=False)
+    ledger, _ = opened(fund)
+    book(ledger, appropriate(fund, "city", 500, on=D1, key="a", hands=HANDS))
+    (draft,) = carry_forward(ledger, 2022, hands=HANDS)
+    book(ledger, draft)
+    assert (ledger.available(fund.fund_id), ledger.balance(fund.fund_id, Account.CASH)) == (0, 500)
+
+
+# 7. crossings are declared
+
+
+def test_an_undeclared_crossing() -> None:
+    ledger = funded()
+    book(ledger, encumbrance(600))
+    whole = disbursement(600)
+    half = replace(whole, postings=whole.postings[:4])
+    with pytest.raises(UndeclaredCrossing, match="without its other half"):
+        ledger.check(half, recorded=TODAY)
+    elsewhere = [p._replace(detail="other/city/c") if p.account == Account.TRANSFER_IN else p for p in whole.postings]
+    with pytest.raises(UndeclaredCrossing):
+        ledger.check(replace(whole, postings=tuple(elsewhere)), recorded=TODAY)
+
+
+def test_a_spending_cannot_be_a_crossing() -> None:
+    with pytest.raises(Malformed, match="cannot touch this account"):
+        funded().check(replace(disbursement(10), kind=Kind.SPENDING), recorded=TODAY)
+
+
+# 9. maker and approver, evidence
+
+
+@pytest.mark.parametrize(("maker", "approver"), [("a", "a"), ("a", ""), ("", "a"), ("a", " a "), (" ", "a")])
+def test_one_pair_of_hands_is_not_enough(maker: str, approver: str) -> None:
+    with pytest.raises(SameHands):
+        funded().check(replace(spending(), maker=maker, approver=approver), recorded=TODAY)
+
+
+def test_evidence_where_the_purpose_demands_it() -> None:
+    with pytest.raises(EvidenceMissing, match="only on evidence"):
+        funded().check(spending(evidence=()), recorded=TODAY)
+    with pytest.raises(EvidenceMissing):
+        funded().check(spending(evidence=(Evidence("photo", "0" * 64),)), recorded=TODAY)
+    with pytest.raises(Malformed, match="SHA-256"):
+        funded().check(spending(evidence=(Evidence("invoice", "0" * 63),)), recorded=TODAY)
+
+
+# 10. every field of every entry is covered by the hash
+
+FULL = replace(
+    spending(), document="doc", clause="1", policy="p", registry="r", reference="x", terms=(("a", "b"),), narrative="n"
+)
+
+
+@pytest.mark.parametrize("name", list(Draft.__dataclass_fields__))
+def test_every_field_changes_the_leaf(name: str) -> None:
+    changed: dict[str, object] = {
+        "kind": Kind.RECEIPT, "effective": date(2022, 1, 6), "terms": (("a", "c"),), "evidence": (Evidence("invoice", "1" * 64),),
+    }  # fmt: skip
+    base = Entry(1, TODAY, FULL)
+    variants = [replace(FULL, **{name: changed.get(name, f"{getattr(FULL, name)}+")})] if name != "postings" else [
+        replace(FULL, postings=(FULL.postings[0]._replace(**{field: value}), *FULL.postings[1:]))
+        for field, value in (("fund", "f"), ("account", "x"), ("detail", "y"), ("side", "C"), ("amount_fen", 101))
+    ]  # fmt: skip
+    for variant in variants:
+        assert Entry(1, TODAY, variant).leaf != base.leaf
+    assert Entry(2, TODAY, FULL).leaf != base.leaf
+    assert Entry(1, date(2026, 11, 21), FULL).leaf != base.leaf
+
+
+def test_fields_cannot_run_into_each_other() -> None:
+    one = replace(FULL, terms=(("a", "b"), ("c",)))
+    other = replace(FULL, terms=(("a",), ("b", "c")))
+    assert Entry(1, TODAY, one).leaf != Entry(1, TODAY, other).leaf
+
+
+@pytest.mark.parametrize("spoiled", ["a\nposting\tx", "a\tb", "a\x00", "a\u2028b", "a\u200bb", "a\u202eb"])
+def test_text_that_could_forge_a_line_is_refused(spoiled: str) -> None:
+    for name in ("narrative", "payee", "reference"):
+        with pytest.raises(Malformed, match="control or invisible"):
+            funded().check(replace(spending(), **{name: spoiled}), recorded=TODAY)
+    with pytest.raises(Malformed):
+        funded().check(replace(spending(), narrative="e\u0301"), recorded=TODAY)
+
+
+def test_the_heads_link() -> None:
+    ledger = funded()
+    head = ledger.head
+    entry = book(ledger, spending())
+    assert ledger.head == link(head, entry.leaf)
+    assert head != GENESIS
+
+
+# shapes, funds, replay
+
+
+def test_malformed_entries() -> None:
+    ledger = funded()
+    for amount in (0, -1, 1.5, True, 2**63):
+        draft = spending()
+        with pytest.raises(Malformed, match="whole number of fen"):
+            ledger.check(
+                replace(draft, postings=tuple(p._replace(amount_fen=amount) for p in draft.postings)), recorded=TODAY
+            )
+    with pytest.raises(Malformed, match="needs postings"):
+        ledger.check(replace(spending(), postings=()), recorded=TODAY)
+    with pytest.raises(Malformed, match="key and a narrative"):
+        ledger.check(replace(spending(), key=""), recorded=TODAY)
+    with pytest.raises(Malformed, match="do not define a fund"):
+        ledger.check(replace(open_fund(make_fund("x/y/z"), on=D1, hands=HANDS), terms=(("fund", "x"),)), recorded=TODAY)
+    with pytest.raises(Malformed, match="name a month"):
+        ledger.check(replace(close(Month.parse("2022-01"), on=D1, hands=HANDS), terms=()), recorded=TODAY)
+    with pytest.raises(UnknownFund, match="never opened"):
+        ledger.check(
+            replace(spending(), postings=tuple(p._replace(fund="share/community/q") for p in spending().postings)),
+            recorded=TODAY,
+        )
+    with pytest.raises(UnknownFund, match="already open"):
+        ledger.check(replace(open_fund(SHARE, on=D1, hands=HANDS), key="open/again"), recorded=TODAY)
+
+
+def test_every_kind_has_a_shape_and_every_account_a_side_and_a_family() -> None:
+    assert set(SHAPES) == set(Kind) - {Kind.REVERSAL}
+    assert set(NORMAL_SIDE) == set(Account) == MONEY | BUDGET
+    assert not MONEY & BUDGET
+
+
+def test_a_fund_survives_its_terms() -> None:
+    fund = make_fund("a/b/c", requires=("x", "y"), until=date(2030, 1, 1))
+    assert Fund.from_terms(fund.to_terms(), document="doc", clause="1") == fund
+
+
+def test_replay_refuses_a_gap_and_a_repetition() -> None:
+    ledger, entries = opened(BUDGET_FUND, SHARE)
+    assert replay(entries).head == ledger.head
+    with pytest.raises(InvariantBroken):
+        replay(entries[1:])
+    with pytest.raises(InvariantBroken):
+        refold(ledger, entries[-1])
+
+
+# random histories
+
+FUNDS = [
+    make_fund("budget/city/c", purposes=("award",)),
+    make_fund("budget/district/d", purposes=("award",), carry_forward=False),
+    make_fund("share/community/k", purposes=("cleaning", "repair"), classes=("enterprise",)),
+]
+AMOUNTS = st.integers(1, 300)
+
+
+class Histories(RuleBasedStateMachine):
+    """Whatever is asked in whatever order: the gate lets nothing through that breaks an invariant."""
+
+    @initialize()
+    def start(self) -> None:
+        self.ledger, self.entries = opened(*FUNDS)
+        self.day, self.count = date(2022, 1, 1), 0
+
+    def ask(self, draft: Draft) -> None:
+        before = (dict(self.ledger.balances), self.ledger.head, self.ledger.seq)
+        try:
+            entry = self.ledger.post(draft, recorded=TODAY)
+        except Refusal:
+            assert before == (dict(self.ledger.balances), self.ledger.head, self.ledger.seq)
+        else:
+            self.entries += [entry] if entry else []
+
+    def key(self) -> str:
+        self.count += 1
+        return f"k{self.count}"
+
+    @rule(fund=st.sampled_from(FUNDS), fen=AMOUNTS)
+    def appropriates(self, fund: Fund, fen: int) -> None:
+        self.ask(appropriate(fund, "source", fen, on=self.day, key=self.key(), hands=HANDS))
+
+    @rule(
+        fen=AMOUNTS,
+        purpose=st.sampled_from(["cleaning", "repair", "banquet"]),
+        payee=st.sampled_from(["enterprise", "office"]),
+    )
+    def spends(self, fen: int, purpose: str, payee: str) -> None:
+        self.ask(
+            spend(
+                FUNDS[2], fen, purpose=purpose, payee="p", payee_class=payee, on=self.day, key=self.key(), hands=HANDS
+            )
+        )
+
+    @rule(fen=AMOUNTS, claim=st.sampled_from(["claim/1", "claim/2"]))
+    def encumbers(self, fen: int, claim: str) -> None:
+        draft = encumbrance(fen, key=self.key(), claim=claim)
+        postings = tuple(
+            p._replace(detail=str(self.day.year)) if p.account == "unencumbered" else p for p in draft.postings
+        )
+        self.ask(replace(draft, effective=self.day, postings=postings))
+
+    @rule(fen=AMOUNTS, claim=st.sampled_from(["claim/1", "claim/2"]))
+    def disburses(self, fen: int, claim: str) -> None:
+        draft = disbursement(fen, key=self.key(), claim=claim)
+        postings = tuple(
+            p._replace(detail=str(self.day.year)) if p.account == "unencumbered" else p for p in draft.postings
+        )
+        self.ask(replace(draft, effective=self.day, postings=postings))
+
+    @rule(pick=st.integers(0, 200))
+    def reverses(self, pick: int) -> None:
+        self.ask(reverse(self.entries[pick % len(self.entries)], on=self.day, hands=HANDS, narrative="red"))
+
+    @rule(pick=st.integers(0, 200))
+    def repeats(self, pick: int) -> None:
+        seq = self.ledger.seq
+        self.ask(self.entries[pick % len(self.entries)].draft)
+        assert self.ledger.seq == seq
+
+    @rule()
+    def ends_the_year(self) -> None:
+        for draft in carry_forward(self.ledger, self.day.year, hands=HANDS):
+            self.ask(draft)
+        self.day = date(self.day.year + 1, 1, 1)
+        self.ask(close(Month(self.day.year * 12 - 1), on=self.day, hands=HANDS))
+
+    @invariant()
+    def nothing_is_below_zero_and_every_fund_balances(self) -> None:
+        balances = self.ledger.balances
+        assert all(fen >= 0 for fen in balances.values())
+        for fund in FUNDS:
+            for family in (MONEY, BUDGET):
+                signed = [
+                    fen if NORMAL_SIDE[a] == "D" else -fen
+                    for (f, a, _), fen in balances.items()
+                    if f == fund.fund_id and a in family
+                ]
+                assert sum(signed) == 0
+            unspent = self.ledger.available(fund.fund_id) + self.ledger.balance(fund.fund_id, Account.ENCUMBERED)
+            cash = self.ledger.balance(fund.fund_id, Account.CASH)
+            assert cash == unspent if fund.carry_forward else cash >= unspent
+
+    @invariant()
+    def what_was_given_was_taken(self) -> None:
+        given = sum(fen for (_, a, _), fen in self.ledger.balances.items() if a == Account.TRANSFER_OUT)
+        assert given == sum(fen for (_, a, _), fen in self.ledger.balances.items() if a == Account.TRANSFER_IN)
+
+    @invariant()
+    def replay_gives_the_same_books(self) -> None:
+        again = replay(self.entries)
+        assert (again.balances, again.head, again.closed_through) == (
+            self.ledger.balances,
+            self.ledger.head,
+            self.ledger.closed_through,
+        )
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
