@@ -79,7 +79,7 @@ def fresh_postgres(postgres_url: str) -> Iterator[str]:
     import psycopg
 
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS books")
+        connection.execute("DROP DATABASE IF EXISTS books WITH (FORCE)")
         connection.execute("CREATE DATABASE books")
     yield postgres_url.replace("/postgres?", "/books?")
 

@@ -15,7 +15,7 @@ SOURCE = ROOT / "src" / "estate_funds"
 # A room may import only rooms before it.
 ROOMS = [
     "errors", "text", "money", "calendar", "policy", "policies", "registry", "assess", "funds", "journal", "ledger", "vouchers",
-    "audit", "store", "exchange", "case", "load", "books", "report", "testing", "cli",
+    "audit", "store", "exchange", "case", "load", "report", "books", "testing", "cli",
 ]  # fmt: skip
 PURE = ROOMS[: ROOMS.index("vouchers") + 1] + ["audit"]
 IMPURE = {
@@ -87,9 +87,15 @@ def test_pure_rooms_ask_no_clock_and_open_no_file(path: Path) -> None:
 
 
 def test_posted_money_depends_on_no_rule() -> None:
-    for room in ("journal", "ledger"):
-        used = imports(SOURCE / f"{room}.py")
-        assert not {f"estate_funds.{name}" for name in ("policy", "registry", "assess")} & used
+    waiting, reached = ["journal", "ledger"], set()
+    while waiting:
+        room = waiting.pop()
+        if room not in reached and (SOURCE / f"{room}.py").is_file():
+            reached.add(room)
+            waiting += [
+                name.split(".")[1] for name in imports(SOURCE / f"{room}.py") if name.startswith("estate_funds.")
+            ]
+    assert not {"policy", "registry", "assess"} & reached
 
 
 def test_no_float_and_no_stray_division_touches_money() -> None:

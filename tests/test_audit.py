@@ -67,6 +67,25 @@ def test_a_payment_reversed_is_withheld_again(booked: Path) -> None:
         books.post(reverse(paid, on=date(2026, 8, 1), hands=HANDS, narrative="paid by mistake"))
         (finding,) = books.audit(load_case(booked)).findings
     assert (finding.rule, finding.amount_fen, finding.severity) == ("withheld", 6_660_000, Severity.ERROR)
+    with Books.open(str(booked / "books.db"), recorded_on=TODAY) as books:
+        claim = load_case(booked).claims["yuaner", 5]
+        again = books.post(claim, on=date(2026, 8, 3), maker="a", approver="b")
+        assert [entry.draft.key for entry in again.entries] == [paid.draft.key + "/2"]
+        assert books.post(claim, on=date(2026, 8, 3), maker="a", approver="b").repeated == 1
+        assert books.audit(load_case(booked)).findings == ()
+
+
+def test_a_spending_reversed_while_its_row_stays(booked: Path, edit: Edit) -> None:
+    with Books.open(str(booked / "books.db"), recorded_on=TODAY) as books:
+        spent = next(e for e in books.entries() if e.draft.key == "spending/donghu/s-2025-01")
+        books.post(reverse(spent, on=date(2026, 8, 1), hands=HANDS, narrative="booked by mistake"))
+        (finding,) = books.audit(load_case(booked)).findings
+    assert finding.rule == "not-booked"
+    assert "and reversed" in finding.what
+    text = (booked / "spending.csv").read_text(encoding="utf-8")
+    last = text.splitlines(keepends=True)[-1]
+    edit(booked / "spending.csv", last, "")
+    assert rules(booked) == []
 
 
 def test_what_nobody_asked_for_has_no_source(booked: Path) -> None:

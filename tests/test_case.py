@@ -74,6 +74,10 @@ BAD = [
     ("case.toml", 'first = "2021-01"', 'first = "2021-13"', CaseError, ["periods.first", "not a month"]),
     ("case.toml", 'first = "2021-01"', 'first = "2027-01"', CaseError, ["end before they begin"]),
     ("case.toml", 'amount = "203,580.00"', 'amount = "203,580.001"', CaseError, ["appropriations[0].amount", "finer than a fen"]),
+    ("case.toml", 'amount = "203,580.00"', "amount = 203580", CaseError, ["appropriations[0].amount", "in quotes"]),
+    ("case.toml", 'floor_area_m2 = "164300.00"', "floor_area_m2 = 164300", CaseError, ["control_totals.floor_area_m2", "not an area"]),
+    ("spending.csv", "invoice:evidence/s-2022-01.txt", "invoice:sha256:abc", CellError, ["row 3, evidence", "64 digits"]),
+    ("attempts.csv", "a-2,", "a-1,", DuplicateRow, ["rows 2 and 3"]),
     ("case.toml", 'amount = "203,580.00"', "amount = 203580.0", CaseError, ["appropriations[0].amount"]),
     ("case.toml", 'id = "district-2022"', 'id = "city-2022"', CaseError, ["two appropriations with one id"]),
     ("case.toml", '"award-budget/city/南昌市"', '"award-budget/city/九江市"', CaseError, ["no city of that name"]),
@@ -239,3 +243,42 @@ def test_a_fund_may_be_opened_after_the_periods_before_it_are_closed(donghu: Pat
         (donghu / "incomes.csv").write_text(rows + late, encoding="utf-8")
         assert books.run(load_case(donghu)).kinds == {"open_fund": 1, "receipt": 1}
         assert books.audit(load_case(donghu)).findings == ()
+
+
+def test_blanks_and_empty_rows_in_a_household_file_are_no_fault(donghu: Path, edit: Edit) -> None:
+    digest = load_case(donghu).claims.amount_fen
+    edit(donghu / "households.csv", "yuanyi-01-0002,yuanyi,", "yuanyi-01-0002, yuanyi ,")
+    text = (donghu / "households.csv").read_text(encoding="utf-8")
+    (donghu / "households.csv").write_text(text + ",,,,\n", encoding="utf-8")
+    assert load_case(donghu).claims.amount_fen == digest
+
+
+def test_two_documents_that_define_one_fund_are_refused(donghu: Path, edit: Edit) -> None:
+    from importlib import resources
+
+    text = (resources.files("estate_funds.policies") / "donghu-2021-17.toml").read_text(encoding="utf-8")
+    (donghu / "own.toml").write_text(text.replace('id = "donghu-2021-17"', 'id = "own"'), encoding="utf-8")
+    edit(donghu / "case.toml", '["donghu-2021-17"]', '["donghu-2021-17", "own.toml"]')
+    edit(donghu / "case.toml", "[payees]", '[settings.own]\nshortfall_uses = ["cleaning"]\n[payees]')
+    with pytest.raises(CaseError, match="two documents of the case define"):
+        load_case(donghu)
+
+
+def test_closing_through_another_month_than_december(donghu: Path, edit: Edit) -> None:
+    edit(donghu / "case.toml", 'close_through = "2025-12"', 'close_through = "2026-07"')
+    with Books.open("memory", recorded_on=TODAY) as books:
+        case = load_case(donghu)
+        books.run(case)
+        assert str(books.ledger.closed_through) == "2026-07-31"
+        assert books.audit(case).findings == ()
+
+
+def test_an_attempt_refused_for_its_date_alone_proves_nothing(donghu: Path, edit: Edit) -> None:
+    from estate_funds.report.summary import refused_rightly
+
+    edit(donghu / "attempts.csv", "a-1,2026-08-07", "a-1,2025-08-07")
+    with Books.open("memory", recorded_on=TODAY) as books:
+        case = load_case(donghu)
+        books.run(case)
+        answers = [books.check(step.draft) for step in case.attempts()]
+    assert [refused_rightly(answer) for answer in answers] == [False, True, True]

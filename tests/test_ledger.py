@@ -123,6 +123,8 @@ def test_spending_up_to_the_balance_and_not_a_fen_more(fen: int, fits: bool) -> 
 def test_the_budget_of_another_year_is_not_available() -> None:
     with pytest.raises(Overdrawn, match="budget year 2023"):
         funded().check(spending(on=date(2023, 1, 5)), recorded=TODAY)
+    with pytest.raises(Malformed, match="budget of another year"):
+        funded().check(replace(spending(), effective=date(2023, 1, 5)), recorded=TODAY)
 
 
 def encumbrance(fen: int, key: str = "e1", claim: str = "claim/1") -> Draft:
@@ -244,7 +246,7 @@ def test_a_reversal_restores_every_balance_and_happens_once() -> None:
             ledger.check(draft, recorded=TODAY)
 
 
-@pytest.mark.parametrize("reference", ["99", "", "x", "1"])
+@pytest.mark.parametrize("reference", ["99", "", "x", "1", "05", "５"])
 def test_a_reversal_of_what_cannot_be_reversed(reference: str) -> None:
     ledger = funded()
     red = reverse(book(ledger, spending()), on=D1, hands=HANDS, narrative="red")
@@ -260,6 +262,41 @@ def test_a_reversal_cannot_take_back_what_is_spent() -> None:
     book(ledger, spending(10_400))
     with pytest.raises(Overdrawn):
         ledger.check(reverse(entry, on=D1, hands=HANDS, narrative="red"), recorded=TODAY)
+
+
+def test_a_reversal_in_a_later_year_gives_the_budget_back_in_that_year() -> None:
+    ledger = funded()
+    entry = book(ledger, spending())
+    for draft in carry_forward(ledger, 2022, hands=HANDS):
+        book(ledger, draft)
+    book(ledger, close(Month.parse("2022-12"), on=date(2023, 1, 1), hands=HANDS))
+    book(ledger, reverse(entry, on=date(2023, 3, 1), hands=HANDS, narrative="red"))
+    assert ledger.balance(SHARE.fund_id, Account.UNENCUMBERED, "2023") == 10_000
+    with pytest.raises(BadReversal, match="carry_forward cannot be reversed"):
+        carried = next(seq for seq, (_, kind) in ledger.booked.items() if kind == Kind.CARRY_FORWARD)
+        red = replace(
+            reverse(entry, on=date(2023, 3, 1), hands=HANDS, narrative="red"), key="x", reference=str(carried)
+        )
+        ledger.check(red, recorded=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("day", "detail", "words"),
+    [
+        (date(2022, 6, 30), "2023", "not how"),
+        (date(2022, 12, 31), "2024", "not how"),
+        (date(2023, 12, 31), "2023", "not how"),
+    ],
+)
+def test_a_year_ends_as_the_document_says(day: date, detail: str, words: str) -> None:
+    ledger = funded()
+    draft = carry_forward(ledger, 2022, hands=HANDS)[0]
+    onward = draft.postings[1]._replace(detail=detail)
+    with pytest.raises(Malformed, match=words):
+        ledger.check(replace(draft, effective=day, postings=(draft.postings[0], onward)), recorded=TODAY)
+    lapse = Posting(onward.fund, "authority", "", "C", onward.amount_fen)
+    with pytest.raises(Malformed, match="not how"):
+        ledger.check(replace(draft, postings=(draft.postings[0], lapse)), recorded=TODAY)
 
 
 # 5. one key, one content
@@ -326,6 +363,15 @@ def test_an_undeclared_crossing() -> None:
         ledger.check(replace(whole, postings=tuple(elsewhere)), recorded=TODAY)
 
 
+def test_the_fund_that_takes_is_the_payees_own() -> None:
+    ledger = funded()
+    book(ledger, encumbrance(600))
+    for changes in ({"payee": "somebody"}, {"payee": "q"}):
+        with pytest.raises(OutsideFence, match="is not that of the payee"):
+            ledger.check(replace(disbursement(600), **changes), recorded=TODAY)
+    book(ledger, disbursement(600))
+
+
 def test_a_spending_cannot_be_a_crossing() -> None:
     with pytest.raises(Malformed, match="cannot touch this account"):
         funded().check(replace(disbursement(10), kind=Kind.SPENDING), recorded=TODAY)
@@ -378,9 +424,9 @@ def test_fields_cannot_run_into_each_other() -> None:
     assert Entry(1, TODAY, one).leaf != Entry(1, TODAY, other).leaf
 
 
-@pytest.mark.parametrize("spoiled", ["a\nposting\tx", "a\tb", "a\x00", "a\u2028b", "a\u200bb", "a\u202eb"])
+@pytest.mark.parametrize("spoiled", ["a\nposting\tx", "a\tb", "a\x00", "a\u2028b", "a\u200bb", "a\u202eb", "a\ufeff"])
 def test_text_that_could_forge_a_line_is_refused(spoiled: str) -> None:
-    for name in ("narrative", "payee", "reference"):
+    for name in ("narrative", "payee", "reference", "policy", "registry"):
         with pytest.raises(Malformed, match="control or invisible"):
             funded().check(replace(spending(), **{name: spoiled}), recorded=TODAY)
     with pytest.raises(Malformed):
@@ -406,6 +452,11 @@ def test_malformed_entries() -> None:
             ledger.check(
                 replace(draft, postings=tuple(p._replace(amount_fen=amount) for p in draft.postings)), recorded=TODAY
             )
+    with pytest.raises(Malformed, match="has terms"):
+        ledger.check(replace(spending(), terms=(("a", "b"),)), recorded=TODAY)
+    more = open_fund(make_fund("x/y/z"), on=D1, hands=HANDS)
+    with pytest.raises(Malformed, match="more than a fund"):
+        ledger.check(replace(more, terms=(*more.terms, ("note", "x"))), recorded=TODAY)
     with pytest.raises(Malformed, match="needs postings"):
         ledger.check(replace(spending(), postings=()), recorded=TODAY)
     with pytest.raises(Malformed, match="key and a narrative"):
@@ -413,7 +464,7 @@ def test_malformed_entries() -> None:
     with pytest.raises(Malformed, match="do not define a fund"):
         ledger.check(replace(open_fund(make_fund("x/y/z"), on=D1, hands=HANDS), terms=(("fund", "x"),)), recorded=TODAY)
     with pytest.raises(Malformed, match="name a month"):
-        ledger.check(replace(close(Month.parse("2022-01"), on=D1, hands=HANDS), terms=()), recorded=TODAY)
+        ledger.check(replace(close(Month.parse("2022-01"), on=D1, hands=HANDS), terms=(("to", "x"),)), recorded=TODAY)
     with pytest.raises(UnknownFund, match="never opened"):
         ledger.check(
             replace(spending(), postings=tuple(p._replace(fund="share/community/q") for p in spending().postings)),

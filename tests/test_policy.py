@@ -67,6 +67,11 @@ REFUSED = [
     ('mode = "half_up"', 'mode = "nearest"', "provisions.award.rounding.mode", "half_even"),
     ("carry_forward = true", 'carry_forward = "yes"', "funds.award-budget.carry_forward", "boolean"),
     ("format = 1", "format = 2", "format", "1"),
+    ("from = 2021-01-01\nclause = \"五(六)1\"\nunit", "start = 2021-01-01\nclause = \"五(六)1\"\nunit", "rate[0].from", "missing"),
+    ("format = 1", 'format = 1\ndigest = "x"', "digest", "no such key"),
+    ('pays_into = "community-shortfall"', 'pays_into = "outside-gate-service"', "provisions.award.pays_into", "held by one of"),
+    ('purpose = "award"', 'purpose = "awards"', "provisions.award.purpose", "did you mean 'award'"),
+    ('giver = "provider"', 'giver = "providr"', "transfers.outside-gate-duty.giver", "did you mean 'provider'"),
     ('sources = ["parking-public-road"]', 'sources = ["advertising"]', "incomes", "each source once"),
     ('shares = { city = "1/2", district', 'shares = { town = "1/2", district', "provisions.award.payers", "a holder of"),
 ]  # fmt: skip

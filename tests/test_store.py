@@ -192,7 +192,7 @@ def test_the_audit_finds_any_change_to_any_field(tmp_path: Path, statement: str)
         report = books.audit()
     assert report.findings, statement
     assert {f.rule for f in report.findings} <= {"tampered", "refused", "gap", "unreadable", "stray-postings"}
-    assert "findings" in report.verdict
+    assert "finding" in report.verdict
 
 
 def test_a_changed_entry_with_its_own_hash_redone_breaks_the_chain(tmp_path: Path) -> None:

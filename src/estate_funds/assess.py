@@ -23,7 +23,7 @@ from estate_funds.calendar import (
     service_year,
     service_year_months,
 )
-from estate_funds.errors import CaseError, CellError, nearest
+from estate_funds.errors import CaseError, CellError, NoRuleInForce, nearest
 from estate_funds.money import FEN_PER_YUAN, Rounding, allocate, format_rate, format_yuan, round_fen
 from estate_funds.policy import Document, Measure, PayerSplit, Provision, Rate, Requirement, version_on
 from estate_funds.registry import CENTI_M2, Assessment, Assessments, Estate, Registry
@@ -290,10 +290,12 @@ class _Walk:
         common = served & window
         if not len(common):
             return ()
+        last = common.end + -1
         if self.provision.claim_period == "calendar_year":
-            return range(common.start.year, (common.end + -1).year + 1)
-        begun = service_year(served.start, common.start + (MONTHS_PER_YEAR - 1))  # the first that begins in the window
-        return range(begun, service_year(served.start, common.end + -1) + 1)
+            numbers = range(common.start.year, last.year + 1)
+        else:
+            numbers = range(service_year(served.start, common.start), service_year(served.start, last) + 1)
+        return [number for number in numbers if self.period(served, number).start in window]
 
     def period(self, served: Months, number: int) -> Months:
         if self.provision.claim_period == "calendar_year":
@@ -325,6 +327,13 @@ class _Walk:
             counted = max(counted, month.first_day)
         elif provision.counted_on == "service_year_start":
             counted = max(counted, service_year_months(served.start, year).start.first_day)
+        if not self.document.in_force(anchor):
+            raise NoRuleInForce(
+                f"{self.document.id} is not in force for {estate.estate_id}",
+                got=f"{provision.anchor} on {anchor}",
+                wanted=f"{self.document.start} to {self.document.until or 'now'}",
+                fix="correct the date, or name the document that was in force then",
+            )
         rate = version_on(provision.rate, anchor, f"the rate of {self.provision_id}")
         split = version_on(provision.payers, anchor, f"the payers of {self.provision_id}")
         return year, rate.start, split.start, counted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,42 +12,15 @@ from sqlalchemy import Connection
 from estate_funds import vouchers
 from estate_funds.assess import Claim, Status
 from estate_funds.audit import AuditReport, audit
-from estate_funds.case import Case, Step, YearEnd
+from estate_funds.case import Case, PeriodEnd, Posted, Step
 from estate_funds.errors import EstateFundsError, Refusal
-from estate_funds.funds import Account
-from estate_funds.journal import Draft, Entry
-from estate_funds.ledger import Ledger, refold
+from estate_funds.journal import Draft, Entry, Kind
+from estate_funds.ledger import Ledger, attempt_key, refold
+from estate_funds.report.balances import FundBalance, fund_balances
 from estate_funds.store import Store
 from estate_funds.vouchers import Hands
 
 PROGRESS_EVERY = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """What a call of `post` or `run` did: the new entries, how many stood already, how many must wait for their day."""
-
-    entries: tuple[Entry, ...]
-    repeated: int = 0
-    waiting: tuple[Step, ...] = ()
-
-    @property
-    def kinds(self) -> Counter[str]:
-        """How many new entries of each kind."""
-        return Counter(entry.draft.kind.value for entry in self.entries)
-
-
-@dataclass(frozen=True, slots=True)
-class FundBalance:
-    """Where a fund stands, in fen: received = paid out + cash, and cash = encumbered + available (+ lapsed)."""
-
-    fund: str
-    title: str
-    received_fen: int
-    paid_fen: int
-    cash_fen: int
-    encumbered_fen: int
-    available_fen: int
 
 
 class Books:
@@ -98,13 +70,7 @@ class Books:
         One transaction: a Refusal of any part leaves the books as they were. What is booked already is left alone.
         """
         items = [what] if isinstance(what, Draft | Step | Claim) else what
-        steps: list[Step | YearEnd] = []
-        for item in items:
-            if isinstance(item, Claim):
-                steps += _claim_steps(item, on, Hands(maker, approver))
-            else:
-                steps.append(item if isinstance(item, Step) else Step(item, ""))
-        return self._post(steps, progress)
+        return self._post((_as_step(item, on, Hands(maker, approver)) for item in items), progress)
 
     def run(self, case: Case, *, progress: Callable[[int], None] | None = None) -> Posted:
         """Book all that a case asks for, in order of days, in one transaction; what lies ahead of today waits."""
@@ -121,7 +87,7 @@ class Books:
             return refusal
         return None
 
-    def _post(self, steps: Iterable[Step | YearEnd], progress: Callable[[int], None] | None) -> Posted:
+    def _post(self, steps: Iterable[Work], progress: Callable[[int], None] | None) -> Posted:
         entries: list[Entry] = []
         repeated = 0
         today = self.today
@@ -130,7 +96,7 @@ class Books:
                 ledger = self._catch_up(connection)
                 head = ledger.head
                 for done, step in enumerate(steps, start=1):
-                    for draft, origin in self._drafts(ledger, step):
+                    for draft, origin in _drafts(ledger, step):
                         entry = None if ledger.is_open(draft) else _post_one(ledger, draft, origin, today)
                         if entry is None:
                             repeated += 1
@@ -143,15 +109,6 @@ class Books:
             self._ledger = None  # the database rolled back; what was folded ahead of it is forgotten
             raise
         return Posted(tuple(entries), repeated)
-
-    def _drafts(self, ledger: Ledger, step: Step | YearEnd) -> Iterator[tuple[Draft, str]]:
-        if isinstance(step, Step):
-            yield step.draft, step.origin
-        elif ledger.closed_through < step.through.last_day:
-            origin = f"end of {step.through}"
-            for draft in vouchers.carry_forward(ledger, step.through.year, hands=step.hands):
-                yield draft, origin
-            yield vouchers.close(step.through, on=step.effective, hands=step.hands), origin
 
     # --- reading ---
 
@@ -174,26 +131,7 @@ class Books:
 
     def balances(self) -> list[FundBalance]:
         """Where each fund stands, by fund id."""
-        ledger = self.ledger
-        sums: dict[tuple[str, str], int] = {}
-        for (fund, account, _), fen in ledger.balances.items():
-            sums[fund, account] = sums.get((fund, account), 0) + fen
-
-        def total(fund: str, *accounts: Account) -> int:
-            return sum(sums.get((fund, account.value), 0) for account in accounts)
-
-        return [
-            FundBalance(
-                fund=fund,
-                title=ledger.funds[fund].title,
-                received_fen=total(fund, Account.FUNDING, Account.TRANSFER_IN),
-                paid_fen=total(fund, Account.EXPENDITURE, Account.TRANSFER_OUT),
-                cash_fen=total(fund, Account.CASH),
-                encumbered_fen=total(fund, Account.ENCUMBERED),
-                available_fen=total(fund, Account.UNENCUMBERED),
-            )
-            for fund in sorted(ledger.funds)
-        ]
+        return fund_balances(self.ledger)
 
     def audit(
         self, case: Case | None = None, *, year: int | None = None, progress: Callable[[int], None] | None = None
@@ -220,15 +158,51 @@ def _counted(items: Iterable[T], progress: Callable[[int], None]) -> Iterator[T]
             progress(number)
 
 
-def _day(step: Step | YearEnd) -> date:
-    return step.effective if isinstance(step, YearEnd) else step.draft.effective
+@dataclass(frozen=True, slots=True)
+class _Payment:
+    """A claim to be paid on a day, unless it stands paid; after a reversal it is paid anew."""
+
+    claim: Claim
+    on: date
+    hands: Hands
 
 
-def _claim_steps(claim: Claim, on: date | None, hands: Hands) -> Iterator[Step]:
-    if claim.status is Status.DUE:
-        paid_on = on or claim.decided_on or claim.months.end.first_day
-        yield Step(vouchers.encumber(claim, on=paid_on, hands=hands), claim.claim_id)
-        yield Step(vouchers.disburse(claim, on=paid_on, hands=hands), claim.claim_id)
+Work = Step | PeriodEnd | _Payment
+
+
+def _as_step(item: Draft | Step | Claim, on: date | None, hands: Hands) -> Work:
+    if isinstance(item, Claim):
+        return _Payment(item, on or item.decided_on or item.months.end.first_day, hands)
+    return item if isinstance(item, Step) else Step(item, "")
+
+
+def _drafts(ledger: Ledger, work: Work) -> Iterator[tuple[Draft, str]]:
+    """What a piece of work comes to, given where the ledger stands."""
+    if isinstance(work, Step):
+        yield work.draft, work.origin
+    elif isinstance(work, _Payment):
+        if work.claim.status is Status.DUE:
+            yield from _payment(ledger, work)
+    elif ledger.closed_through < work.through.last_day:
+        origin = f"end of {work.through}"
+        if work.through.is_december:
+            for draft in vouchers.carry_forward(ledger, work.through.year, hands=work.hands):
+                yield draft, origin
+        yield vouchers.close(work.through, on=work.effective, hands=work.hands), origin
+
+
+def _payment(ledger: Ledger, work: _Payment) -> Iterator[tuple[Draft, str]]:
+    claim, origin = work.claim, f"claim {work.claim.claim_id}"
+    promise = vouchers.claim_key(claim, Kind.ENCUMBRANCE)
+    attempt = ledger.attempt(promise)
+    if attempt_key(promise, attempt) not in ledger.keys:
+        yield vouchers.encumber(claim, on=work.on, hands=work.hands, attempt=attempt), origin
+    attempt = ledger.attempt(vouchers.claim_key(claim, Kind.DISBURSEMENT))
+    yield vouchers.disburse(claim, on=work.on, hands=work.hands, attempt=attempt), origin
+
+
+def _day(step: Step | PeriodEnd) -> date:
+    return step.effective if isinstance(step, PeriodEnd) else step.draft.effective
 
 
 def _post_one(ledger: Ledger, draft: Draft, origin: str, today: date) -> Entry | None:

@@ -55,6 +55,11 @@ class Month:
         return self.ordinal % MONTHS_PER_YEAR + 1
 
     @property
+    def is_december(self) -> bool:
+        """Whether the fiscal year ends with it."""
+        return self.month == MONTHS_PER_YEAR
+
+    @property
     def first_day(self) -> date:
         """The first day of the month."""
         return date(self.year, self.month, 1)

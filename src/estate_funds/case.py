@@ -6,7 +6,9 @@ Nothing here reads a table (see `load`), and nothing posts (see `books`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -18,10 +20,10 @@ from estate_funds.calendar import Month, Months, deadline
 from estate_funds.errors import CaseError, CellError, nearest
 from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.tables import Row, file_digest
-from estate_funds.funds import Fund, define_fund, holder_of
-from estate_funds.journal import Draft, Evidence
-from estate_funds.policy import Document
-from estate_funds.registry import LEVELS, Assessments, Registry, unknown_estate
+from estate_funds.funds import Fund, Permit, fund_id, holder_of
+from estate_funds.journal import Draft, Entry, Evidence
+from estate_funds.policy import LEVELS, Document, SettingRef
+from estate_funds.registry import Assessments, Registry, unknown_estate
 from estate_funds.vouchers import Hands
 
 
@@ -34,8 +36,22 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class YearEnd:
-    """Carry forward what is left of a year and close it; what exactly, the ledger knows."""
+class Posted:
+    """What a call of `Books.post` or `run` did: new entries, how many stood already, which steps wait for their day."""
+
+    entries: tuple[Entry, ...]
+    repeated: int = 0
+    waiting: tuple[Step, ...] = ()
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """How many new entries of each kind."""
+        return Counter(entry.draft.kind.value for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodEnd:
+    """Close a month and all before it; a December first carries forward what is left, as the ledger then knows."""
 
     through: Month
     hands: Hands
@@ -82,14 +98,19 @@ class Case:
         claims = self.claims.where(year=year)
         if not len(claims) or estate_id not in {c.estate.estate_id for c in claims}:
             years = sorted({c.months.start.year for c in self.claims if c.estate.estate_id == estate_id})
-            raise CaseError(f"no claim period of {estate_id} begins in {year}", wanted=f"one of {years}")
+            when = f" begins in {year}" if year is not None else ""
+            raise CaseError(
+                f"no claim period of {estate_id}{when or ' lies in the periods of the case'}", wanted=years or None
+            )
         found = claims.of_estate(estate_id)
         notes = []
         for name in dict.fromkeys(f"{c.document}/{c.provision_id}" for c in found):
             document = self._document_of(name)
             provision = document.provision(name.split("/")[1])
             notes.append(f"{document.number} {provision.clause}: {document.quote(provision.clause)}")
-            notes += [f"assumption [{a.clause}]: {a.text}" for a in document.assumptions_for(*provision.rules)]
+            if provision.claw_back is not None:
+                notes.append(f"recovered only for {', '.join(provision.claw_back.on)} [{provision.claw_back.clause}]")
+            notes += [f"assumption [{a.clause}]: {a.text}" for a in document.assumptions_for(provision)]
         return "\n".join([*(claim.explain(locale=locale) for claim in found), "", *notes])
 
     # --- what is to be booked ---
@@ -118,14 +139,13 @@ class Case:
         return [*self._fund_steps(), *self._appropriation_steps()]
 
     @cached_property
-    def steps(self) -> tuple[Step | YearEnd, ...]:
+    def steps(self) -> tuple[Step | PeriodEnd, ...]:
         """Everything that the case asks to have booked, in order of days."""
-        steps: list[Step | YearEnd] = [*self.facts(), *self._claim_steps()]
+        steps: list[Step | PeriodEnd] = [*self.facts(), *self._claim_steps()]
         if self.file.close_through is not None:
-            first_year, last = self._first_day.year, self.file.close_through
-            steps += [
-                YearEnd(m, self.hands) for year in range(first_year, last.year + 1) if (m := _december(year)) <= last
-            ]
+            last = self.file.close_through
+            ends = [_december(year) for year in range(self._first_day.year, last.year)]
+            steps += [PeriodEnd(month, self.hands) for month in (*ends, last)]
         return tuple(sorted(steps, key=_order))  # stable: what shares a day keeps the order of the list above
 
     def facts(self) -> list[Step]:
@@ -148,7 +168,7 @@ class Case:
 
     def attempts(self) -> list[Step]:
         """The spendings of attempts.csv: each must be refused, and none is ever posted."""
-        return [self._spending(row) for row in self.tables.get("attempts.csv", ())]
+        return [self._spending(row, prefix="attempt") for row in self.tables.get("attempts.csv", ())]
 
     @cached_property
     def funds(self) -> dict[str, Fund]:
@@ -204,7 +224,7 @@ class Case:
                 )
         document = holding[0]
         settings = document.settled(self.file.settings.get(document.id, {}))
-        return define_fund(document, *holder_of(fund), settings=settings)
+        return _define_fund(document, *holder_of(fund), settings=settings)
 
     def _fund_steps(self) -> Iterator[Step]:
         for fund in self.funds.values():
@@ -303,7 +323,7 @@ class Case:
         )
         return Step(draft, row.where)
 
-    def _spending(self, row: Row) -> Step:
+    def _spending(self, row: Row, prefix: str = "spending") -> Step:
         payee = self.file.payees.get(row.text("payee"))
         if payee is None:
             raise CellError(
@@ -321,7 +341,7 @@ class Case:
             payee=payee.name,
             payee_class=payee.payee_class,
             on=row.day("on"),
-            key=f"spending/{self.file.id}/{row.text('spending_id')}",
+            key=f"{prefix}/{self.file.id}/{row.text('spending_id')}",
             hands=self.hands,
             narrative=row.text("narrative"),
             evidence=self._evidence(row.text("evidence"), row.where),
@@ -352,24 +372,46 @@ class Case:
         found = []
         for item in filter(None, (part.strip() for part in text.split(";"))):
             kind, _, place = item.partition(":")
-            if place.startswith("sha256:"):
+            if kind and re.fullmatch("sha256:[0-9a-f]{64}", place):
                 found.append(Evidence(kind, place.removeprefix("sha256:")))
                 continue
             path = (self.folder / place).resolve()
-            if not place or not path.is_relative_to(self.folder.resolve()) or not path.is_file():
+            if not kind or not place or not path.is_relative_to(self.folder.resolve()) or not path.is_file():
                 raise CellError(
                     "the evidence is not in the case folder",
                     where=f"{origin}, evidence",
                     got=repr(item),
-                    wanted="kind:file inside the folder of the case, or kind:sha256:digest",
+                    wanted="kind:file inside the folder of the case, or kind:sha256: and 64 digits of the digest",
                 )
             found.append(Evidence(kind, file_digest(path)))
         return tuple(found)
+
+
+def _define_fund(
+    document: Document, key: str, level: str, holder: str, *, settings: Mapping[str, Sequence[str]]
+) -> Fund:
+    """The fund of a holder as a document and the case's settings define it."""
+    rule = document.fund(key)
+    permits = []
+    for permit in rule.permits:
+        purposes = settings[permit.purposes.setting] if isinstance(permit.purposes, SettingRef) else permit.purposes
+        for purpose in purposes:
+            for payee_class in permit.payee_classes:
+                permits.append(Permit(purpose, payee_class, permit.start, permit.until, permit.requires, permit.clause))
+    return Fund(
+        fund_id(key, level, holder),
+        rule.title,
+        document.id,
+        rule.clause,
+        rule.carry_forward,
+        rule.provenance,
+        tuple(permits),
+    )
 
 
 def _december(year: int) -> Month:
     return Months.calendar_year(year).end + -1
 
 
-def _order(step: Step | YearEnd) -> tuple[date, int]:
-    return (step.effective, 0) if isinstance(step, YearEnd) else (step.draft.effective, 1)
+def _order(step: Step | PeriodEnd) -> tuple[date, int]:
+    return (step.effective, 0) if isinstance(step, PeriodEnd) else (step.draft.effective, 1)

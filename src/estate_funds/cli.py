@@ -128,6 +128,9 @@ def audit(
     case: Annotated[
         Path | None, typer.Option(help="The case it was booked from: claims and facts are re-derived.")
     ] = None,
+    year: Annotated[
+        int | None, typer.Option(help="With --case: compare only claims whose period begins in this calendar year.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print coverage and findings as JSON.")] = False,
 ) -> None:
     """Replay a ledger from its first entry through the gate; with --case, re-assess and compare every fen.
@@ -141,7 +144,7 @@ def audit(
         with _waiting("reading the case"):
             loaded = load_case(case) if case else None
         with _bar("replaying", len(books)) as progress:
-            report = books.audit(loaded, progress=progress)
+            report = books.audit(loaded, year=year, progress=progress)
     print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if as_json else report.to_text())
     raise typer.Exit(1 if report.findings else 0)
 
@@ -175,7 +178,7 @@ def _run(folder: Path, ledger: str | None, out: Path, recorded_on: datetime | No
     from estate_funds.books import Books
     from estate_funds.load import load_case
     from estate_funds.report.files import make_folder, write_results
-    from estate_funds.report.summary import run_text
+    from estate_funds.report.summary import refused_rightly, run_text
     from estate_funds.report.vouchers import number_vouchers
 
     with _waiting(f"reading {folder}"):
@@ -191,7 +194,7 @@ def _run(folder: Path, ledger: str | None, out: Path, recorded_on: datetime | No
     summary = run_text(case, posted, vouchers, balances, answers, report)
     write_results(out, claims=case.claims, vouchers=vouchers, balances=balances, report=report, summary=summary)
     print(summary)
-    return 1 if report.findings or any(answer is None for _, answer in answers) else 0
+    return 1 if report.findings or not all(refused_rightly(answer) for _, answer in answers) else 0
 
 
 def examples() -> Path:

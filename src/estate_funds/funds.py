@@ -16,13 +16,12 @@ A fund's fence is deny by default: what no permit names (purpose x payee class x
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
 from estate_funds.calendar import parse_day
-from estate_funds.policy import Document, SettingRef
 
 Terms = tuple[tuple[str, ...], ...]
 
@@ -150,25 +149,3 @@ def holder_of(fund: str) -> tuple[str, str, str]:
     """A fund id taken apart: key, level, holder."""
     key, level, holder = fund.split("/", 2)
     return key, level, holder
-
-
-def define_fund(
-    document: Document, key: str, level: str, holder: str, *, settings: Mapping[str, Sequence[str]]
-) -> Fund:
-    """The fund of a holder as a document and the case's settings define it."""
-    rule = document.fund(key)
-    permits = []
-    for permit in rule.permits:
-        purposes = settings[permit.purposes.setting] if isinstance(permit.purposes, SettingRef) else permit.purposes
-        for purpose in purposes:
-            for payee_class in permit.payee_classes:
-                permits.append(Permit(purpose, payee_class, permit.start, permit.until, permit.requires, permit.clause))
-    return Fund(
-        fund_id(key, level, holder),
-        rule.title,
-        document.id,
-        rule.clause,
-        rule.carry_forward,
-        rule.provenance,
-        tuple(permits),
-    )

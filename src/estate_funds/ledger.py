@@ -1,8 +1,8 @@
 """The only gate: `check` refuses with a reason or returns the entry, `advance` books it, and replay runs the same two.
 
 The order of checks is documented here and is part of the behaviour: (1) the text, (2) the key, (3) dates and periods,
-(4) maker and approver, (5) shape and amounts, (6) balance within each fund, (7) declared crossings, (8) the fence and
-its evidence, (9) no balance on the wrong side. After the last check nothing can fail.
+(4) maker and approver, (5) shape and amounts, (6) balance within each fund, (7) declared crossings, (8) evidence and
+the fence, (9) no balance on the wrong side. After the last check nothing can fail.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from estate_funds.errors import (
     UnknownFund,
     nearest,
 )
-from estate_funds.funds import MONEY, NORMAL_SIDE, Account, Fund, Side
+from estate_funds.funds import MONEY, NORMAL_SIDE, Account, Fund, Side, holder_of
 from estate_funds.journal import GENESIS, Draft, Entry, Kind, Posting, link
 from estate_funds.money import MAX_FEN, format_yuan
 
@@ -109,10 +109,13 @@ class Ledger:
         if draft.kind is not Kind.CARRY_FORWARD:  # a lapse cuts the budget and leaves the cash as surplus
             _check_backing(draft, changes)
         self._check_crossings(draft)
+        self._check_evidence(draft)
         if draft.kind is Kind.OPEN_FUND:
             self._check_opening(draft)
         elif draft.kind is Kind.CLOSE:
             _closing_day(draft)
+        elif draft.kind is Kind.CARRY_FORWARD:
+            self._check_carrying(draft)
         elif draft.kind is not Kind.REVERSAL:
             self._check_fence(draft)
         self._check_overdraft(draft, changes)
@@ -139,6 +142,13 @@ class Ledger:
         self.head = link(self.head, entry.leaf)
 
     # --- questions ---
+
+    def attempt(self, key: str) -> int:
+        """Which attempt under a key is the one to make, or the one that stands: 1, and one more for each reversal."""
+        number = 1
+        while self.keys.get(attempt_key(key, number), (0, b""))[0] in self.reversed:
+            number += 1
+        return number
 
     def is_open(self, draft: Draft) -> bool:
         """Whether the fund that a draft opens is open already, by whomever, with this very definition."""
@@ -203,6 +213,10 @@ class Ledger:
 
     def _check_shape(self, draft: Draft) -> None:
         shape = SHAPES[draft.kind]
+        if bool(draft.terms) != (draft.kind in (Kind.OPEN_FUND, Kind.CLOSE)):
+            raise Malformed(
+                "only an entry that opens a fund or closes a period has terms", where=draft.key, got=draft.terms
+            )
         if bool(shape) != bool(draft.postings):
             raise Malformed(
                 f"a {draft.kind} entry {'needs' if shape else 'has no'} postings",
@@ -223,18 +237,23 @@ class Ledger:
                     where=f"{draft.key}, {posting.fund} {posting.account}",
                     got=repr(posting.amount_fen),
                 )
+        if draft.kind is not Kind.CARRY_FORWARD:
+            _check_budget_year(draft)
 
     def _check_reversal(self, draft: Draft) -> None:
+        _check_budget_year(draft)
         target = int(draft.reference) if draft.reference.isdecimal() else 0
         wanted, kind = self.booked.get(target, (b"", ""))
+        if str(target) != draft.reference:
+            wanted = b""
         problem = ""
         if not wanted:
             problem = "there is no such entry with postings"
-        elif kind == Kind.REVERSAL:
-            problem = "a reversal cannot be reversed: book the right entry anew"
+        elif kind in (Kind.REVERSAL, Kind.CARRY_FORWARD):
+            problem = f"a {kind} cannot be reversed: book the right entry anew"
         elif target in self.reversed:
             problem = "the entry is already reversed"
-        elif _postings_digest(mirror(draft.postings)) != wanted:
+        elif _postings_digest(mirror(draft.postings, 0)) != wanted:
             problem = "the postings are not the mirror of that entry's: same accounts and sides, amounts negated"
         if problem:
             raise BadReversal(problem, where=draft.key, got=f"reference {draft.reference!r}")
@@ -284,6 +303,8 @@ class Ledger:
             fund = _opened(draft)
         except (KeyError, ValueError, IndexError, DateError):
             raise Malformed("the terms do not define a fund", where=draft.key, got=draft.terms) from None
+        if fund.to_terms() != draft.terms:
+            raise Malformed("the terms hold more than a fund, or in another order", where=draft.key, got=draft.terms)
         if fund.fund_id in self.funds:
             raise UnknownFund(f"the fund {fund.fund_id!r} is already open", where=draft.key)
 
@@ -300,17 +321,44 @@ class Ledger:
             if draft.kind is Kind.ENCUMBRANCE:
                 continue  # a promise; the evidence comes with the payment
             held = {evidence.kind for evidence in draft.evidence}
-            missing = [kind for kind in valid[0].requires if kind not in held]
-            if missing:
+            if not any(held.issuperset(permit.requires) for permit in valid):
                 raise EvidenceMissing(
                     f"{fund_id} pays for {draft.purpose} only on evidence",
                     where=draft.key,
                     got=", ".join(sorted(held)) or "none",
                     wanted=", ".join(valid[0].requires),
                     clause=f"{fund.document} {valid[0].clause}",
-                    fix=f"attach the {' and the '.join(missing)}",
+                    fix=f"attach the {' and the '.join(kind for kind in valid[0].requires if kind not in held)}",
                 )
+        for posting in draft.postings:
+            if posting.account == _OUT and holder_of(posting.detail)[1:] != (draft.payee_class, draft.payee):
+                raise OutsideFence(
+                    "the fund that takes is not that of the payee",
+                    where=draft.key,
+                    got=posting.detail,
+                    wanted=f"a fund held by {draft.payee_class} {draft.payee}",
+                )
+
+    def _check_carrying(self, draft: Draft) -> None:
+        """A year end moves what a fund has left on to the next year, or lets it lapse, as its document says."""
+        year = draft.effective.year
+        moves: dict[str, list[tuple[str, str, str]]] = {}
+        for fund, account, detail, side, _ in draft.postings:
+            moves.setdefault(fund, []).append((account, side, detail))
+        for fund, made in moves.items():
+            onward = ("unencumbered", C, str(year + 1)) if self.funds[fund].carry_forward else ("authority", C, "")
+            if draft.effective != date(year, 12, 31) or made != [("unencumbered", D, str(year)), onward]:
+                raise Malformed(
+                    f"not how {fund} ends a year",
+                    where=draft.key,
+                    got=f"on {draft.effective}: {made}",
+                    wanted=f"on 31 December: unencumbered D {year}, {' '.join(onward)}",
+                )
+
+    def _check_evidence(self, draft: Draft) -> None:
         for evidence in draft.evidence:
+            if not evidence.kind:
+                raise Malformed("evidence without a kind", where=draft.key, got=evidence)
             if len(evidence.sha256) != 64 or set(evidence.sha256) - set("0123456789abcdef"):
                 raise Malformed(
                     "not a SHA-256 digest", where=f"{draft.key}, evidence {evidence.kind}", got=evidence.sha256
@@ -348,6 +396,14 @@ def _changes(draft: Draft) -> dict[BalanceKey, int]:
     return changes
 
 
+def _check_budget_year(draft: Draft) -> None:
+    """Budget is used, freed and given back in the year of the entry; only a year end moves it between years."""
+    year = str(draft.effective.year)
+    for posting in draft.postings:
+        if posting.account == Account.UNENCUMBERED.value and posting.detail != year:
+            raise Malformed("the budget of another year", where=draft.key, got=posting.detail, wanted=year)
+
+
 def _check_backing(draft: Draft, changes: Mapping[BalanceKey, int]) -> None:
     """Money and budget move together: what cash changes by, unspent budget changes by."""
     backing: dict[str, int] = {}
@@ -366,12 +422,22 @@ def _check_backing(draft: Draft, changes: Mapping[BalanceKey, int]) -> None:
             )
 
 
-def mirror(postings: Iterable[Posting]) -> tuple[Posting, ...]:
-    """The red-letter mirror of postings: same accounts, same sides, amounts negated."""
-    return tuple(p._replace(amount_fen=-p.amount_fen) for p in postings)
+def mirror(postings: Iterable[Posting], year: int) -> tuple[Posting, ...]:
+    """The red-letter mirror: same accounts and sides, amounts negated, budget in the year of the reversal."""
+    return tuple(
+        p._replace(amount_fen=-p.amount_fen, detail=str(year) if p.account == Account.UNENCUMBERED else p.detail)
+        for p in postings
+    )
+
+
+def attempt_key(key: str, attempt: int) -> str:
+    """The key of the first attempt, and of those that follow a reversal."""
+    return key if attempt == 1 else f"{key}/{attempt}"
 
 
 def _postings_digest(postings: Iterable[Posting]) -> bytes:
+    """What a reversal must mirror; the budget year is that of the reversal."""
+    postings = [p._replace(detail="") if p.account == Account.UNENCUMBERED else p for p in postings]
     return hashlib.sha256("".join(f"{f}\t{a}\t{d}\t{s}\t{n}\n" for f, a, d, s, n in postings).encode("utf-8")).digest()
 
 
@@ -427,5 +493,5 @@ def _overdrawn(ledger: Ledger, draft: Draft, key: BalanceKey, held: int, change:
         where=draft.key,
         got=f"{format_yuan(-change)} yuan wanted",
         wanted=f"at most {format_yuan(held)} yuan",
-        fix="appropriate first, or pay less",
+        fix="appropriate first, carry last year's rest forward (close_through in case.toml), or pay less",
     )

@@ -44,7 +44,7 @@ def load_case(folder: str | Path) -> Case:
     _check_tables(folder, tables, documents)
     assessments = Assessments(_assessment_rows(tables["assessments.csv"], registry), source="assessments.csv")
     case = Case(folder, file, documents, registry, assessments, tables)
-    case.steps, case.attempts()  # every row must make a draft before anything is posted
+    case.check()
     return case
 
 
@@ -93,6 +93,7 @@ def _check_names(file: CaseFile, documents: Mapping[str, Document]) -> None:
                 clause=error.clause,
                 fix=error.fix,
             ) from None
+    _check_one_home(documents)
     ids = [a.id for a in file.appropriations]
     if doubled := {i for i in ids if ids.count(i) > 1}:
         raise CaseError(
@@ -104,6 +105,23 @@ def _check_names(file: CaseFile, documents: Mapping[str, Document]) -> None:
             where="case.toml, periods",
             got=f"{file.periods.first} to {file.periods.last}",
         )
+
+
+def _check_one_home(documents: Mapping[str, Document]) -> None:
+    """A fund, a source of income and a transfer belong to one document of the case."""
+    homes: dict[tuple[str, str], str] = {}
+    for document in documents.values():
+        names = [("fund", key) for key in document.funds] + [("transfer", key) for key in document.transfers]
+        names += [("income", source) for income in document.incomes for source in income.sources]
+        for name in names:
+            other = homes.setdefault(name, document.id)
+            if other != document.id:
+                raise CaseError(
+                    f"two documents of the case define the {name[0]} {name[1]!r}",
+                    where="case.toml, documents",
+                    got=f"{other} and {document.id}",
+                    fix="rename it in one of them",
+                )
 
 
 def _load_registry(folder: Path, file: CaseFile) -> Registry:
@@ -186,9 +204,17 @@ def _check_tables(folder: Path, tables: Mapping[str, tuple[Row, ...]], documents
         "spending.csv": ("spending_id",),
         "incomes.csv": ("income_id",),
         "transfers.csv": ("transfer_id",),
+        "attempts.csv": ("spending_id",),
     }
     for document in documents.values():
         if document.fees is not None:
+            known = [column.name for column in columns.FEES]
+            for name in document.fees.once_per:
+                if name not in known:
+                    where = f"{document.id}, fees.once_per"
+                    raise PolicyError(
+                        "fees.csv has no such column", where=where, got=repr(name), fix=nearest(name, known)
+                    )
             keys["fees.csv"] = document.fees.once_per
     for name, parts in keys.items():
         seen: dict[tuple[str, ...], int] = {}

@@ -23,6 +23,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     WithJsonSchema,
     model_validator,
@@ -31,6 +32,8 @@ from pydantic import (
 from estate_funds.calendar import MonthRule
 from estate_funds.errors import AmountError, InputError, NoRuleInForce, PolicyError, UnknownClause, nearest
 from estate_funds.money import Rounding, parse_rate
+
+LEVELS = ("city", "district", "street", "community", "estate")  # the units that an estate belongs to, itself last
 
 # --- values -------------------------------------------------------------------------------------------------------
 
@@ -82,7 +85,7 @@ PartialMonths = Annotated[MonthRule, _enum_of(MonthRule)]
 class Node(BaseModel):
     """Any table of a document: strict types, no key that is not in the language."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Cited(Node):
@@ -427,7 +430,7 @@ class Assumption(Cited):
 
 
 class Document(Node):
-    """One official document as data; `digest` identifies its exact bytes."""
+    """One official document as data."""
 
     format: Literal[1]
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -448,7 +451,16 @@ class Document(Node):
     funds: dict[Name, FundRule] = {}
     transfers: dict[Name, TransferRule] = {}
     incomes: Annotated[tuple[IncomeRule, ...], BeforeValidator(_tuple)] = ()
-    digest: Annotated[str, Field(exclude=True)] = ""
+    _digest: str = PrivateAttr("")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the document's exact bytes."""
+        return self._digest
+
+    def in_force(self, day: date) -> bool:
+        """Whether the document holds on a day."""
+        return self.start <= day and (self.until is None or day < self.until)
 
     def provision(self, name: str) -> Provision:
         """The provision of that name; PolicyError with the nearest name otherwise."""
@@ -486,9 +498,15 @@ class Document(Node):
             values[name] = tuple(value)
         return values
 
-    def assumptions_for(self, *rules: str) -> list[Assumption]:
-        """The assumptions that touch any of these rules."""
-        return [a for a in self.assumptions if set(a.rules) & set(rules)]
+    def assumptions_for(self, provision: Provision) -> list[Assumption]:
+        """The assumptions that touch a provision: by rule, by clause, or, where they name no rule, all of them."""
+        return [
+            a
+            for a in self.assumptions
+            if not a.rules
+            or set(a.rules) & set(provision.rules)
+            or (a.clause == provision.clause and not provision.rules)
+        ]
 
 
 # --- loading ------------------------------------------------------------------------------------------------------
@@ -509,8 +527,8 @@ def parse_document(text: str, *, source: str) -> Document:
     problems = list(_dangling(document))
     if problems:
         raise _refusal(PolicyError, source, problems)
-    digest = "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return document.model_copy(update={"digest": digest})
+    document._digest = "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return document
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -588,6 +606,7 @@ def _dangling(document: Document) -> Iterator[Problem]:
     for path, fund in pointers:
         if fund not in document.funds:
             yield path, fund, "a key of [funds]", nearest(fund, document.funds)
+    yield from _unheld(document)
     for name, provision in document.provisions.items():
         held = document.funds[provision.pays_from].held_by if provision.pays_from in document.funds else ()
         for split in provision.payers:
@@ -597,6 +616,30 @@ def _dangling(document: Document) -> Iterator[Problem]:
     sources = [source for income in document.incomes for source in income.sources]
     for source in sorted({s for s in sources if sources.count(s) > 1}):
         yield "incomes", source, "each source once", "decide which fund it belongs to"
+
+
+def _unheld(document: Document) -> Iterator[Problem]:
+    """Levels and holders that no estate, or no fund, has; a purpose that the paying fund does not permit."""
+    into = {f"provisions.{n}.pays_into": p.pays_into for n, p in document.provisions.items()}
+    into |= {f"incomes[{i}].into": income.into for i, income in enumerate(document.incomes)}
+    for path, fund in into.items():
+        level = document.funds[fund].held_by[0] if fund in document.funds else LEVELS[0]
+        if level not in LEVELS:
+            yield path, f"held by {level}", f"a fund held by one of {', '.join(LEVELS)}", ""
+    for name, provision in document.provisions.items():
+        for payer in {payer for split in provision.payers for payer in split.shares} - set(LEVELS):
+            yield f"provisions.{name}.payers", payer, f"one of {', '.join(LEVELS)}", nearest(payer, LEVELS)
+        permits = document.funds[provision.pays_from].permits if provision.pays_from in document.funds else ()
+        purposes = {p for permit in permits if not isinstance(permit.purposes, SettingRef) for p in permit.purposes}
+        fixed = permits and not any(isinstance(permit.purposes, SettingRef) for permit in permits)
+        if fixed and provision.purpose not in purposes:
+            wanted = f"a purpose that {provision.pays_from} permits"
+            yield f"provisions.{name}.purpose", provision.purpose, wanted, nearest(provision.purpose, purposes)
+    for name, transfer in document.transfers.items():
+        held = document.funds[transfer.fund].held_by if transfer.fund in document.funds else ()
+        for role, holder in (("giver", transfer.giver), ("taker", transfer.taker)):
+            if held and holder not in held:
+                yield f"transfers.{name}.{role}", holder, f"a holder of {transfer.fund}", nearest(holder, held)
 
 
 def _walk(node: object, path: str) -> Iterator[tuple[str, BaseModel]]:

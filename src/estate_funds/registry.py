@@ -15,9 +15,9 @@ from datetime import date
 from fractions import Fraction
 
 from estate_funds.errors import CaseError, CellError, ControlTotalError, DateError, DuplicateRow, nearest
+from estate_funds.policy import LEVELS
 
 CENTI_M2 = 100
-LEVELS = ("city", "district", "street", "community", "estate")
 AREA_PER_HOUSEHOLD_M2 = (15, 1000)  # outside it, a count or a unit (万) is far likelier wrong than right
 
 

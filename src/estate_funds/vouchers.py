@@ -15,7 +15,7 @@ from estate_funds.calendar import Month
 from estate_funds.errors import CaseError
 from estate_funds.funds import Account, Fund, Side, fund_id
 from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
-from estate_funds.ledger import Ledger, mirror
+from estate_funds.ledger import Ledger, attempt_key, mirror
 
 D, C = Side.DEBIT.value, Side.CREDIT.value
 
@@ -102,13 +102,20 @@ def payee_fund(claim: Claim) -> str:
     return fund_id(claim.provision.pays_into, claim.payee_class, claim.payee)
 
 
-def _claim_draft(claim: Claim, kind: Kind, on: date, hands: Hands, postings: tuple[Posting, ...]) -> Draft:
+def claim_key(claim: Claim, kind: Kind) -> str:
+    """The idempotency key under which a claim is encumbered or paid for the first time."""
+    return f"{kind.value}/{claim.claim_id}"
+
+
+def _claim_draft(
+    claim: Claim, kind: Kind, on: date, hands: Hands, postings: tuple[Posting, ...], attempt: int
+) -> Draft:
     if claim.status is not Status.DUE:
         raise CaseError(f"the claim {claim.claim_id} is not due", got=claim.status, wanted="a claim that is due")
     return Draft(
         kind=kind,
         effective=on,
-        key=f"{kind.value}/{claim.claim_id}",
+        key=attempt_key(claim_key(claim, kind), attempt),
         maker=hands.maker,
         approver=hands.approver,
         narrative=f"{kind.value} of {claim.provision_id} to {claim.payee}, {claim.estate.name} {claim.months}",
@@ -124,8 +131,11 @@ def _claim_draft(claim: Claim, kind: Kind, on: date, hands: Hands, postings: tup
     )
 
 
-def encumber(claim: Claim, *, on: date, hands: Hands) -> Draft:
-    """Promise a claim: each payer's share moves from available to encumbered, under the claim's id."""
+def encumber(claim: Claim, *, on: date, hands: Hands, attempt: int = 1) -> Draft:
+    """Promise a claim: each payer's share moves from available to encumbered, under the claim's id.
+
+    `attempt` counts on after a reversal (see `Ledger.attempt`), so that the same claim can be booked again.
+    """
     postings = tuple(
         posting
         for payer, fen in payer_funds(claim).items()
@@ -134,10 +144,10 @@ def encumber(claim: Claim, *, on: date, hands: Hands) -> Draft:
             Posting(payer, Account.ENCUMBERED.value, claim.claim_id, C, fen),
         )
     )
-    return _claim_draft(claim, Kind.ENCUMBRANCE, on, hands, postings)
+    return _claim_draft(claim, Kind.ENCUMBRANCE, on, hands, postings, attempt)
 
 
-def disburse(claim: Claim, *, on: date, hands: Hands) -> Draft:
+def disburse(claim: Claim, *, on: date, hands: Hands, attempt: int = 1) -> Draft:
     """Pay an encumbered claim into the payee's restricted fund: both sides of every crossing in one entry."""
     postings: list[Posting] = []
     taker = payee_fund(claim)
@@ -149,7 +159,7 @@ def disburse(claim: Claim, *, on: date, hands: Hands) -> Draft:
             Posting(payer, Account.EXPENDED.value, "", C, fen),
         )
         postings += _received(taker, Account.TRANSFER_IN, payer, fen, on)
-    return _claim_draft(claim, Kind.DISBURSEMENT, on, hands, tuple(postings))
+    return _claim_draft(claim, Kind.DISBURSEMENT, on, hands, tuple(postings), attempt)
 
 
 def release(claim_id: str, funds: Mapping[str, int], *, on: date, key: str, hands: Hands, narrative: str) -> Draft:
@@ -260,7 +270,7 @@ def reverse(entry: Entry, *, on: date, hands: Hands, narrative: str) -> Draft:
         document=entry.draft.document,
         clause=entry.draft.clause,
         reference=str(entry.seq),
-        postings=mirror(entry.draft.postings),
+        postings=mirror(entry.draft.postings, on.year),
     )
 
 

@@ -250,13 +250,15 @@ def _ways(amounts: Mapping[tuple[str, str], int]) -> str:
 def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
     """Appropriations, receipts, transfers, spendings and fences: each booked exactly as its row says."""
     booked = {entry.draft.key: entry for entry in books.entries}
+    reversed_ = {entry.draft.reference for entry in books.entries if entry.draft.kind is Kind.REVERSAL}
     steps = [step for step in case.facts() if step.draft.effective <= as_of]
     for step in steps:
         entry = booked.get(step.draft.key)
         where = f"{step.origin} ({step.draft.key})"
         amount = sum(p.amount_fen for p in step.draft.postings if p.account == Account.CASH)
-        if entry is None:
-            what, clear = "a fact of the case is not booked", "run the case again"
+        if entry is None or str(entry.seq) in reversed_:
+            what = "a fact of the case is not booked" if entry is None else f"booked as entry {entry.seq}, and reversed"
+            clear = "run the case again" if entry is None else "take the row out of the case, or book it again"
             books.findings.append(Finding("not-booked", ERROR, what, where, amount_fen=amount, clear=clear))
         elif not _same(entry.draft, step.draft):
             what = f"booked otherwise than the case says (entry {entry.seq})"
@@ -267,7 +269,9 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
             )
     known = {step.draft.key for step in steps}
     checked = (Kind.OPEN_FUND, Kind.APPROPRIATION, Kind.RECEIPT, Kind.SPENDING, Kind.TRANSFER)
-    own = [e for e in books.entries if e.draft.kind in checked and e.draft.key not in known]
+    own = [
+        e for e in books.entries if e.draft.kind in checked and e.draft.key not in known and str(e.seq) not in reversed_
+    ]
     for entry in own:
         amount = sum(p.amount_fen for p in entry.draft.postings if p.account == Account.CASH)
         what, clear = "booked, and nowhere in the case", "add the row it rests on to the case, or reverse it"

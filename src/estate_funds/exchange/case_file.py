@@ -24,10 +24,20 @@ def _month(value: object) -> object:
 
 
 def _fen(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError('amounts and areas stand in quotes, such as "203,580.00"')
     try:
-        return parse_yuan(value) if isinstance(value, str) else value
+        return parse_yuan(value)
     except EstateFundsError as error:
         raise ValueError(f"{error.what}: wanted {error.wanted}") from None
+
+
+def _centi_m2(value: object) -> object:
+    """Hundredths of a m2: two decimals, read as an amount is."""
+    try:
+        return _fen(value)
+    except ValueError:
+        raise ValueError('not an area: wanted m2 with at most two decimals, such as "164300.00"') from None
 
 
 def _tuple(value: object) -> object:
@@ -83,7 +93,7 @@ class ControlTotals(Node):
     estates: int | None = None
     buildings: int | None = None
     households: int | None = None
-    floor_area_m2: Annotated[int | None, BeforeValidator(_fen)] = None  # two decimals, like fen: centi-m2
+    floor_area_m2: Annotated[int | None, BeforeValidator(_centi_m2)] = None
 
     def as_totals(self) -> dict[str, int]:
         """Totals by the registry's names."""

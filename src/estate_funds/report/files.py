@@ -11,8 +11,8 @@ from pathlib import Path
 
 from estate_funds.assess import Claims
 from estate_funds.audit import AuditReport
-from estate_funds.books import FundBalance
 from estate_funds.errors import OutputError
+from estate_funds.report.balances import FundBalance
 from estate_funds.report.vouchers import Voucher
 
 CLAIM_COLUMNS = (

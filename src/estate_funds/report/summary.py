@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from estate_funds.assess import Claim, Claims, Outcome, Status
 from estate_funds.audit import AuditReport
-from estate_funds.books import FundBalance, Posted
-from estate_funds.case import Case
-from estate_funds.errors import Refusal
+from estate_funds.case import Case, Posted
+from estate_funds.errors import EvidenceMissing, OutsideFence, Overdrawn, Refusal
 from estate_funds.money import format_yuan
+from estate_funds.report.balances import FundBalance
 from estate_funds.report.vouchers import Voucher, voucher_text
 from estate_funds.text import table
 
@@ -26,7 +26,7 @@ def documents_text(case: Case) -> str:
                 continue
             provision = document.provision(name.split("/")[1])
             rows += [f"  {name}: {provision.title}", f"  [{provision.clause}] {document.quote(provision.clause)}"]
-            rows += [f"  assumed [{a.clause}] {a.text}" for a in document.assumptions_for(*provision.rules)]
+            rows += [f"  assumed [{a.clause}] {a.text}" for a in document.assumptions_for(provision)]
     return "\n".join(rows)
 
 
@@ -103,11 +103,18 @@ def balances_text(balances: Sequence[FundBalance]) -> str:
     return table([header, *rows], right=range(1, 6))
 
 
+def refused_rightly(refusal: Refusal | None) -> bool:
+    """Whether an attempt was refused for what it asks, not for its date or its hands."""
+    return isinstance(refusal, OutsideFence | EvidenceMissing | Overdrawn)
+
+
 def attempts_text(answers: Iterable[tuple[str, Refusal | None]]) -> str:
     """What was tried only to see it refused, and what the gate said."""
     blocks = []
     for origin, refusal in answers:
         said = str(refusal) if refusal else "NOT REFUSED, and it should have been"
+        if refusal and not refused_rightly(refusal):
+            said = f"refused, but not for what it asks ({type(refusal).__name__}): date it into an open period\n{said}"
         blocks.append(f"  {origin}: " + "\n    ".join(said.splitlines()))
     return "\n".join(blocks)
 

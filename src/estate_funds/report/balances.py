@@ -1,0 +1,44 @@
+"""Where each fund stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from estate_funds.funds import Account
+from estate_funds.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class FundBalance:
+    """Where a fund stands, in fen: received = paid out + cash, and cash = encumbered + available (+ lapsed)."""
+
+    fund: str
+    title: str
+    received_fen: int
+    paid_fen: int
+    cash_fen: int
+    encumbered_fen: int
+    available_fen: int
+
+
+def fund_balances(ledger: Ledger) -> list[FundBalance]:
+    """Every fund of a ledger, by fund id."""
+    sums: dict[tuple[str, str], int] = {}
+    for (fund, account, _), fen in ledger.balances.items():
+        sums[fund, account] = sums.get((fund, account), 0) + fen
+
+    def total(fund: str, *accounts: Account) -> int:
+        return sum(sums.get((fund, account.value), 0) for account in accounts)
+
+    return [
+        FundBalance(
+            fund=fund,
+            title=ledger.funds[fund].title,
+            received_fen=total(fund, Account.FUNDING, Account.TRANSFER_IN),
+            paid_fen=total(fund, Account.EXPENDITURE, Account.TRANSFER_OUT),
+            cash_fen=total(fund, Account.CASH),
+            encumbered_fen=total(fund, Account.ENCUMBERED),
+            available_fen=total(fund, Account.UNENCUMBERED),
+        )
+        for fund in sorted(ledger.funds)
+    ]
