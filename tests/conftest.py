@@ -74,14 +74,14 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def fresh_postgres(postgres_url: str) -> Iterator[str]:
+def fresh_postgres(postgres_url: str) -> str:
     """The address of an empty database on that server."""
     import psycopg
 
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS books WITH (FORCE)")
         connection.execute("CREATE DATABASE books")
-    yield postgres_url.replace("/postgres?", "/books?")
+    return postgres_url.replace("/postgres?", "/books?")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

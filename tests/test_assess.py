@@ -78,7 +78,7 @@ def test_the_award_against_a_plain_month_by_month_count(
         assert sum(len(line.months) for line in claim.lines) == len(claim.months)
         for line in claim.lines:
             assert sum(fen for _, _, fen in line.shares) == line.amount_fen
-            fen = dict((payer, fen) for payer, _, fen in line.shares)
+            fen = {payer: fen for payer, _, fen in line.shares}
             assert 0 <= fen.get("district", 0) - fen.get("city", 0) <= 1
 
 

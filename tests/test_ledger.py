@@ -116,7 +116,7 @@ def test_spending_up_to_the_balance_and_not_a_fen_more(fen: int, fits: bool) -> 
         book(ledger, spending(fen))
         assert ledger.available(SHARE.fund_id) == ledger.balance(SHARE.fund_id, Account.CASH) == 10_000 - fen
     else:
-        with pytest.raises(Overdrawn, match="100.01 yuan wanted"):
+        with pytest.raises(Overdrawn, match=r"100.01 yuan wanted"):
             ledger.check(spending(fen), recorded=TODAY)
 
 
