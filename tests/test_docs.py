@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES, ROOT
 
+from conftest import EXAMPLES, ROOT
 from estate_funds import load_document
 from estate_funds.journal import GENESIS, link
 from estate_funds.load import shipped_documents
@@ -38,7 +38,11 @@ def run_console(folder: Path, info: str, text: str) -> None:
     """Run the commands of one block and compare what each prints."""
     status = int(found[1]) if (found := re.search(r"exit=(\d)", info)) else 0
     bin_folder = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "PYTHONUTF8": "1", "COLUMNS": "100"}
+    environment = os.environ | {
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONUTF8": "1",
+        "COLUMNS": "100",
+    }
     last = 0
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         command, _, wanted = part.partition("\n")

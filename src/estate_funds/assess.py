@@ -229,6 +229,9 @@ def assess(
     return Claims(claim for year in years for claim in walk.divide(year))
 
 
+_State = tuple[int, date, date, date]  # service year, first days of the versions of rate and split, day of counting
+
+
 @dataclass(frozen=True, slots=True)
 class _Priced:
     """A line before rounding: `exact_fen` for each of `units`."""
@@ -308,11 +311,24 @@ class _Walk:
         """Split the period where anything changes, price each run, round, divide among payers."""
         served = self.served(estate)
         period = self.period(served, number)
-        runs = ((state, list(months)) for state, months in groupby(period, lambda m: self.state(estate, served, m)))
-        priced = [self.price(estate, state, Months(months[0], months[-1] + 1)) for state, months in runs]
+        priced = [self.price(estate, state, months) for state, months in self.runs(estate, served, period)]
         return self.seal(estate, number, period, self.rounded(priced))
 
-    def state(self, estate: Estate, served: Months, month: Month) -> tuple[int, date, date, date]:
+    def runs(self, estate: Estate, served: Months, period: Months) -> Iterator[tuple[_State, Months]]:
+        """The runs of months in which nothing that decides changes."""
+        provision = self.provision
+        if provision.anchor == "enrolment" and provision.counted_on != "month_start":
+            month = period.start  # nothing but the service year decides: no need to ask every month
+            while month < period.end:
+                end = min(period.end, service_year_months(served.start, service_year(served.start, month)).end)
+                yield self.state(estate, served, month), Months(month, end)
+                month = end
+            return
+        for state, group in groupby(period, lambda month: self.state(estate, served, month)):
+            months = list(group)
+            yield state, Months(months[0], months[-1] + 1)
+
+    def state(self, estate: Estate, served: Months, month: Month) -> _State:
         """What decides a month: its service year, the versions of rate and split, the day of counting."""
         provision = self.provision
         year = service_year(served.start, month)
@@ -338,7 +354,7 @@ class _Walk:
         split = version_on(provision.payers, anchor, f"the payers of {self.provision_id}")
         return year, rate.start, split.start, counted
 
-    def price(self, estate: Estate, state: tuple[int, date, date, date], months: Months) -> _Priced:
+    def price(self, estate: Estate, state: _State, months: Months) -> _Priced:
         """Base x rate x months, exact; the outcome and its reason."""
         year, rate_from, split_from, counted = state
         provision = self.provision

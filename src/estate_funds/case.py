@@ -141,16 +141,17 @@ class Case:
     @cached_property
     def steps(self) -> tuple[Step | PeriodEnd, ...]:
         """Everything that the case asks to have booked, in order of days."""
-        steps: list[Step | PeriodEnd] = [*self.facts(), *self._claim_steps()]
+        steps: list[Step | PeriodEnd] = [*self.facts, *self._claim_steps()]
         if self.file.close_through is not None:
             last = self.file.close_through
             ends = [_december(year) for year in range(self._first_day.year, last.year)]
             steps += [PeriodEnd(month, self.hands) for month in (*ends, last)]
         return tuple(sorted(steps, key=_order))  # stable: what shares a day keeps the order of the list above
 
-    def facts(self) -> list[Step]:
+    @cached_property
+    def facts(self) -> tuple[Step, ...]:
         """The steps that do not follow from a claim: funds, appropriations, receipts, transfers, spendings."""
-        return [*self.opening(), *self._fact_steps()]
+        return (*self.opening(), *self._fact_steps())
 
     @property
     def registry_digest(self) -> str:
@@ -190,7 +191,12 @@ class Case:
     def _document_of(self, name: str) -> Document:
         return self.documents[name.split("/")[0]]
 
-    @property
+    @cached_property
+    def _units(self) -> dict[str, set[str]]:
+        """The names of the units at each level."""
+        return {level: {estate.unit_at(level) for estate in self.registry.estates.values()} for level in LEVELS}
+
+    @cached_property
     def _first_day(self) -> date:
         days = [self.file.periods.first.first_day, *(a.on for a in self.file.appropriations)]
         days += [
@@ -214,7 +220,7 @@ class Case:
                 "no document of the case has such a fund", where=origin, got=repr(fund), fix=nearest(fund, known)
             )
         if parts[1] in LEVELS:
-            units = {estate.unit_at(parts[1]) for estate in self.registry.estates.values()}
+            units = self._units[parts[1]]
             if parts[2] not in units:
                 raise CaseError(
                     f"no {parts[1]} of that name in estates.csv",

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 from estate_funds.calendar import parse_day
 
@@ -94,7 +95,7 @@ class Fund:
 
     def permits_for(self, purpose: str, payee_class: str) -> list[Permit]:
         """The permits of a purpose and payee class, whatever their period."""
-        return [p for p in self.permits if (p.purpose, p.payee_class) == (purpose, payee_class)]
+        return [p for p in self.permits if p.purpose == purpose and p.payee_class == payee_class]
 
     def to_terms(self) -> Terms:
         """The definition as terms of the entry that opens the fund."""
@@ -114,17 +115,7 @@ class Fund:
     def from_terms(cls, terms: Terms, *, document: str, clause: str) -> Fund:
         """The definition back from an entry; KeyError or ValueError where it is none."""
         single = {term[0]: term[1] for term in terms if term[0] != "permit"}
-        permits = tuple(
-            Permit(
-                purpose,
-                payee_class,
-                parse_day(start),
-                parse_day(until) if until else None,
-                tuple(filter(None, requires.split(","))),
-                of,
-            )
-            for _, purpose, payee_class, start, until, requires, of in (t for t in terms if t[0] == "permit")
-        )
+        permits = tuple(_permit(term) for term in terms if term[0] == "permit")
         return cls(
             single["fund"],
             single["title"],
@@ -134,6 +125,13 @@ class Fund:
             single["provenance"],
             permits,
         )
+
+
+@lru_cache(maxsize=4096)  # a thousand communities share the few permits of their document
+def _permit(term: tuple[str, ...]) -> Permit:
+    _, purpose, payee_class, start, until, requires, clause = term
+    last = parse_day(until) if until else None
+    return Permit(purpose, payee_class, parse_day(start), last, tuple(filter(None, requires.split(","))), clause)
 
 
 def fund_id(key: str, level: str, holder: str) -> str:

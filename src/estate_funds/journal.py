@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
@@ -61,7 +61,7 @@ class Evidence(NamedTuple):
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Draft:
     """What somebody asks to have booked. `key` makes asking twice harmless.
 
@@ -87,6 +87,7 @@ class Draft:
     evidence: tuple[Evidence, ...] = ()
     postings: tuple[Posting, ...] = ()
 
+    @cached_property
     def content(self) -> str:
         """The lines that make two drafts the same: all but where they stand and which snapshots they came from."""
         lines = [
@@ -108,9 +109,14 @@ class Draft:
         ]
         return "\n".join(lines) + "\n"
 
-    def clean_content(self) -> str:
-        """`content`, or Malformed where a field holds a control or invisible character or is not in NFC."""
-        content = self.content()
+    @cached_property
+    def content_digest(self) -> bytes:
+        """SHA-256 of `content`: what an idempotency key stands for."""
+        return hashlib.sha256(self.content.encode("utf-8")).digest()
+
+    def check_text(self) -> None:
+        """Malformed where a field holds a control or invisible character or is not in NFC."""
+        content = self.content
         lines = 12 + len(self.terms) + len(self.evidence) + len(self.postings)
         tabs = 12 + sum(map(len, self.terms)) + 2 * len(self.evidence) + 5 * len(self.postings)
         if content.count("\n") != lines or content.count("\t") != tabs:
@@ -121,7 +127,6 @@ class Draft:
             raise self._unclean(ascii(found[0]) if found else "a line feed or a tab")
         if not unicodedata.is_normalized("NFC", content + snapshots):
             raise Malformed("a field is not in Unicode normal form C", where=self.key, fix="normalise it to NFC")
-        return content
 
     def _unclean(self, got: str) -> Malformed:
         return Malformed(
@@ -139,7 +144,6 @@ class Entry:
     seq: int
     recorded: date
     draft: Draft
-    _content: str = field(default="", repr=False, compare=False)
 
     def canonical(self) -> bytes:
         """The bytes that are hashed, now and for ever: docs/reference/entry-format.md."""
@@ -150,7 +154,7 @@ class Entry:
             f"policy\t{self.draft.policy}\n"
             f"registry\t{self.draft.registry}\n"
         )
-        return (head + (self._content or self.draft.content())).encode("utf-8")
+        return (head + self.draft.content).encode("utf-8")
 
     @cached_property
     def leaf(self) -> bytes:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 from estate_funds.calendar import Month
 from estate_funds.errors import (
@@ -30,7 +31,7 @@ from estate_funds.errors import (
     UnknownFund,
     nearest,
 )
-from estate_funds.funds import MONEY, NORMAL_SIDE, Account, Fund, Side, holder_of
+from estate_funds.funds import MONEY, NORMAL_SIDE, Account, Fund, Side, Terms, holder_of
 from estate_funds.journal import GENESIS, Draft, Entry, Kind, Posting, link
 from estate_funds.money import MAX_FEN, format_yuan
 
@@ -85,11 +86,10 @@ class Ledger:
 
     def check(self, draft: Draft, *, recorded: date) -> Entry | None:
         """What `post` would do, without doing it."""
-        content = draft.clean_content()
-        digest = hashlib.sha256(content.encode("utf-8")).digest()
+        draft.check_text()
         known = self.keys.get(draft.key)
         if known is not None:
-            if known[1] == digest:
+            if known[1] == draft.content_digest:
                 return None
             raise KeyConflict(
                 f"the key {draft.key!r} was used for something else",
@@ -119,15 +119,14 @@ class Ledger:
         elif draft.kind is not Kind.REVERSAL:
             self._check_fence(draft)
         self._check_overdraft(draft, changes)
-        return Entry(self.seq + 1, recorded, draft, content)
+        return Entry(self.seq + 1, recorded, draft)
 
     def advance(self, entry: Entry) -> None:
         """Book an entry that `check` returned; nothing here can fail."""
         draft = entry.draft
         for key, change in _changes(draft).items():
             self.balances[key] = self.balances.get(key, 0) + change
-        content = (entry._content or draft.content()).encode("utf-8")
-        self.keys[draft.key] = (entry.seq, hashlib.sha256(content).digest())
+        self.keys[draft.key] = (entry.seq, draft.content_digest)
         if draft.kind is Kind.OPEN_FUND:
             fund = _opened(draft)
             self.funds[fund.fund_id] = fund
@@ -381,10 +380,9 @@ def replay(entries: Iterable[Entry]) -> Ledger:
 
 def refold(ledger: Ledger, entry: Entry) -> None:
     """Put one recorded entry through the gate again."""
-    checked = ledger.check(entry.draft, recorded=entry.recorded)
-    if checked is None or checked.seq != entry.seq:
+    if ledger.check(entry.draft, recorded=entry.recorded) != entry:
         raise InvariantBroken(f"entry {entry.seq} cannot follow entry {ledger.seq}: a gap, or the same entry twice")
-    ledger.advance(checked)
+    ledger.advance(entry)
 
 
 def _changes(draft: Draft) -> dict[BalanceKey, int]:
@@ -442,7 +440,12 @@ def _postings_digest(postings: Iterable[Posting]) -> bytes:
 
 
 def _opened(draft: Draft) -> Fund:
-    return Fund.from_terms(draft.terms, document=draft.document, clause=draft.clause)
+    return _fund(draft.terms, draft.document, draft.clause)
+
+
+@lru_cache(maxsize=16)  # check and advance ask for the same one
+def _fund(terms: Terms, document: str, clause: str) -> Fund:
+    return Fund.from_terms(terms, document=document, clause=clause)
 
 
 def _closing_day(draft: Draft) -> date:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, LargeBinary, Text, event
@@ -84,7 +85,8 @@ class PostingRow(SQLModel, table=True):
 
 _META, _ENTRY, _POSTING = (SQLModel.metadata.tables[str(row.__tablename__)] for row in (MetaRow, EntryRow, PostingRow))
 _TABLES = [_META, _ENTRY, _POSTING]
-_PLAIN: tuple[str, ...] = (
+# In the order of the columns between `effective` and `terms`.
+_PLAIN = (
     "key",
     "maker",
     "approver",
@@ -96,7 +98,6 @@ _PLAIN: tuple[str, ...] = (
     "payee_class",
     "reference",
 )
-_PLAIN += ("policy", "registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ class Store:
             first, last = rows[0].seq, rows[-1].seq
             lines = sa.select(_POSTING).where(_POSTING.c.seq.between(first, last))
             postings: dict[int, list[Posting]] = {}
-            for seq, _, *fields in connection.execute(lines.order_by(_POSTING.c.seq, _POSTING.c.line)):
+            for seq, _, *fields in connection.execute(lines.order_by(_POSTING.c.seq, _POSTING.c.line)).all():
                 postings.setdefault(seq, []).append(Posting(*fields))
             for row in rows:
                 yield _stored(row, postings.get(row.seq, ()))
@@ -234,15 +235,16 @@ class Store:
         for entry in entries:
             head = link(head, entry.leaf)
             rows.append(_row(entry, head))
-            lines += [
-                {"seq": entry.seq, "line": number, **posting._asdict()}
-                for number, posting in enumerate(entry.draft.postings, start=1)
-            ]
-        if rows:
-            connection.execute(_ENTRY.insert(), rows)
-        if lines:
-            connection.execute(_POSTING.insert(), lines)
+            lines += [(entry.seq, number, *posting) for number, posting in enumerate(entry.draft.postings, start=1)]
+        self._insert(connection, _ENTRY, rows)
+        self._insert(connection, _POSTING, lines)
         return head
+
+    def _insert(self, connection: Connection, table: sa.Table, rows: Sequence[tuple[object, ...]]) -> None:
+        """Insert rows in the order of the table's columns, through the driver: it is three times as fast."""
+        if rows:
+            marks = ", ".join(["?" if self.engine.dialect.name == "sqlite" else "%s"] * len(table.columns))
+            connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES ({marks})", list(rows))
 
     def _writer(self) -> Engine:
         return self.engine.execution_options(estate_funds_write=True)
@@ -320,38 +322,42 @@ def _append_only(dialect: str) -> list[str]:
     ]
 
 
-def _row(entry: Entry, head: bytes) -> dict[str, object]:
+def _row(entry: Entry, head: bytes) -> tuple[object, ...]:
     draft = entry.draft
-    return {
-        "seq": entry.seq,
-        "recorded": str(entry.recorded),
-        "kind": draft.kind.value,
-        "effective": str(draft.effective),
-        **{name: getattr(draft, name) for name in _PLAIN},
-        "terms": "\n".join("\t".join(term) for term in draft.terms),
-        "evidence": "\n".join("\t".join(evidence) for evidence in draft.evidence),
-        "leaf": entry.leaf,
-        "head": head,
-    }
+    return (
+        entry.seq,
+        str(entry.recorded),
+        draft.policy,
+        draft.registry,
+        draft.kind.value,
+        str(draft.effective),
+        *(getattr(draft, name) for name in _PLAIN),
+        "\n".join("\t".join(term) for term in draft.terms),
+        "\n".join("\t".join(evidence) for evidence in draft.evidence),
+        entry.leaf,
+        head,
+    )
 
 
-def _stored(row: sa.Row[tuple[object, ...]], postings: Iterable[Posting]) -> Stored:
-    values = row._mapping
+def _stored(row: Sequence[Any], postings: Iterable[Posting]) -> Stored:
+    seq, recorded, policy, registry, kind, effective, *plain, terms, evidence, leaf, head = row
     try:
         draft = Draft(
-            kind=Kind(values["kind"]),
-            effective=date.fromisoformat(values["effective"]),
-            terms=tuple(tuple(line.split("\t")) for line in values["terms"].split("\n") if line),
-            evidence=tuple(Evidence(*line.split("\t")) for line in values["evidence"].split("\n") if line),
+            kind=Kind(kind),
+            effective=date.fromisoformat(effective),
+            policy=policy,
+            registry=registry,
+            terms=tuple(tuple(line.split("\t")) for line in terms.split("\n") if line),
+            evidence=tuple(Evidence(*line.split("\t")) for line in evidence.split("\n") if line),
             postings=tuple(postings),
-            **{name: values[name] for name in _PLAIN},
+            **dict(zip(_PLAIN, plain, strict=True)),
         )
-        entry = Entry(values["seq"], date.fromisoformat(values["recorded"]), draft)
+        entry = Entry(seq, date.fromisoformat(recorded), draft)
     except (ValueError, TypeError) as error:
         raise DamagedEntry(
-            f"entry {values['seq']} cannot be read back", got=str(error), wanted="what this library wrote"
+            f"entry {seq} cannot be read back", got=str(error), wanted="what this library wrote"
         ) from None
-    return Stored(entry, bytes(values["leaf"]), bytes(values["head"]))
+    return Stored(entry, bytes(leaf), bytes(head))
 
 
 def _unavailable(error: sa.exc.DatabaseError, url: str) -> StoreUnavailable:

@@ -49,6 +49,7 @@ class AuditedCase(Protocol):
     @property
     def policy_digests(self) -> Mapping[str, str]: ...
     def latest_pay_day(self, claim: Claim) -> date | None: ...
+    @property
     def facts(self) -> Iterable[AuditedStep]: ...
 
 
@@ -251,7 +252,7 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
     """Appropriations, receipts, transfers, spendings and fences: each booked exactly as its row says."""
     booked = {entry.draft.key: entry for entry in books.entries}
     reversed_ = {entry.draft.reference for entry in books.entries if entry.draft.kind is Kind.REVERSAL}
-    steps = [step for step in case.facts() if step.draft.effective <= as_of]
+    steps = [step for step in case.facts if step.draft.effective <= as_of]
     for step in steps:
         entry = booked.get(step.draft.key)
         where = f"{step.origin} ({step.draft.key})"
@@ -262,7 +263,7 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
             books.findings.append(Finding("not-booked", ERROR, what, where, amount_fen=amount, clear=clear))
         elif not _same(entry.draft, step.draft):
             what = f"booked otherwise than the case says (entry {entry.seq})"
-            got, wanted = _difference(entry.draft.content(), step.draft.content())
+            got, wanted = _difference(entry.draft.content, step.draft.content)
             clear = "correct the case, or reverse the entry"
             books.findings.append(
                 Finding("booked-otherwise", ERROR, what, where, got, wanted, amount_fen=amount, clear=clear)
@@ -289,7 +290,7 @@ def _same(booked: Draft, wanted: Draft) -> bool:
             wanted.document,
             wanted.clause,
         )
-    return booked.content() == wanted.content()
+    return booked.content == wanted.content
 
 
 def _difference(got: str, wanted: str) -> tuple[str, str]:

@@ -7,6 +7,8 @@ it says what is wrong and where, or finds only blanks and empty rows and counts.
 from __future__ import annotations
 
 import csv
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -30,6 +32,8 @@ COLUMNS = (
     Column("building", "text", "building number, not used in any amount", "12", required=False),
     Column("floor_area_m2", "area", "floor area, not used by a rate per household", "87.16", required=False),
 )
+_EPOCH = date(1970, 1, 1).toordinal()
+_LOW_32 = (1 << 32) - 1
 _TYPES = {
     "household_id": pa.string(),
     "estate_id": pa.string(),
@@ -45,9 +49,9 @@ def read_households(path: Path, estates: Mapping[str, Estate]) -> dict[str, Head
     absent). Raises ColumnError, CellError or DuplicateRow with file and row.
     """
     table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    if table is None or not _sound(table, estates):
+    if table is None or not len(table) or not _sound(table, estates):
         return count_households(_rows(path), estates, source=path.name)
-    return _counts(table)
+    return _counts(table, estates)
 
 
 def _read_csv(path: Path) -> pa.Table | None:
@@ -118,18 +122,40 @@ def _distinct(ids: pa.Array) -> bool:
     return len(pc.unique(ids)) == len(ids)
 
 
-def _counts(table: pa.Table) -> dict[str, Headcount]:
-    """Net arrivals per estate and day, then running counts."""
-    changes: dict[str, dict[date, int]] = {}
+def _counts(table: pa.Table, estates: Mapping[str, Estate]) -> dict[str, Headcount]:
+    """Arrivals and departures per estate and day, sorted and summed as columns; an estate's headcount is a slice.
+
+    The key of a change is one int64: the estate's position, then the day's ordinal in the low 32 bits.
+    """
+    position = pc.index_in(table["estate_id"], value_set=pa.array(list(estates), pa.string())).cast(pa.int64())
+    high = pc.shift_left(position, 32)
+    keys, changes = [], []
     for name, sign in (("registered_on", 1), ("removed_on", -1)):
-        if name not in table.column_names or table[name].null_count == len(table):
-            continue
-        pairs = table.select(["estate_id", name]).group_by(["estate_id", name]).aggregate([([], "count_all")])
-        for estate_id, day, count in zip(*(column.to_pylist() for column in pairs.columns), strict=True):
-            if day is not None:
-                of_estate = changes.setdefault(estate_id, {})
-                of_estate[day] = of_estate.get(day, 0) + sign * count
-    return {estate_id: Headcount.from_changes(of_estate) for estate_id, of_estate in changes.items()}
+        if name in table.column_names and table[name].null_count < len(table):
+            day = pc.add(table[name].cast(pa.int32()).cast(pa.int64()), _EPOCH)
+            counted = pc.value_counts(pc.drop_null(pc.add(high, day)))
+            keys.append(counted.field("values"))
+            changes.append(pc.multiply(counted.field("counts"), sign))
+    key, change = pa.concat_arrays(keys), pa.concat_arrays(changes)
+    order = pc.sort_indices(key)
+    key = key.take(order)
+    running = _integers(pc.cumulative_sum(change.take(order)))
+    days = _integers(pc.bit_wise_and(key, _LOW_32))
+    at = _integers(key)
+    found, start = {}, 0
+    for number, estate_id in enumerate(estates):
+        end = bisect_left(at, (number + 1) << 32, lo=start)
+        if end > start:
+            found[estate_id] = Headcount(days[start:end], running[start:end], running[start - 1] if start else 0)
+        start = end
+    return found
+
+
+def _integers(column: pa.Array) -> array[int]:
+    """An int64 column without nulls as a standard array."""
+    whole = array("q")
+    whole.frombytes(memoryview(column.buffers()[1])[column.offset * 8 : (column.offset + len(column)) * 8])
+    return whole
 
 
 def _rows(path: Path) -> Iterator[Household]:
