@@ -306,6 +306,18 @@ def test_sum_two_divides_a_total_over_weights_by_a_file_alone() -> None:
     assert sum(amounts.values()) == 100_000_000
 
 
+def test_a_division_keeps_to_its_window_and_its_document() -> None:
+    registry = Registry.build({"a": make_estate("a", declared_households=100)}, {})
+    facts = Assessments(Assessment("a", year, "good", date(year + 1, 1, 5)) for year in range(2021, 2025))
+    text = POOL.format(weights="household")
+    window = Months(M("2022-07"), M("2024-07"))
+    claims = assess(parse_document(text, source="x"), "pool", registry, facts, window=window)
+    assert [c.number for c in claims] == [2023, 2024]
+    ended = parse_document(text.replace("from = 2022-01-01", "from = 2022-01-01\nuntil = 2023-06-30", 1), source="x")
+    with pytest.raises(NoRuleInForce, match="invented-pool is not in force"):
+        assess(ended, "pool", registry, facts, window=window)
+
+
 def test_a_division_waits_for_every_result_and_never_pays_without() -> None:
     amounts, states = pool("household", {"a": ("good", None), "b": ("good", None)})
     assert set(amounts.values()) == {0}

@@ -139,3 +139,24 @@ def test_without_a_case_the_verdict_is_partial(booked: Path) -> None:
     again = json.loads(json.dumps(report.to_json(), ensure_ascii=False))
     assert again["entries"] == 76
     assert [c["complete"] for c in again["coverage"]] == [True, True, False, False, False]
+
+
+def test_a_corrected_case_is_run_again_after_both_entries_are_reversed(booked: Path, edit: Edit) -> None:
+    with Books.open(str(booked / "books.db"), recorded_on=TODAY) as books:
+        claim = "donghu-2021-17/award/yuaner/5"
+        made = {e.draft.key: e for e in books.entries()}
+        books.post(reverse(made[f"disbursement/{claim}"], on=date(2026, 8, 1), hands=HANDS, narrative="one too many"))
+        assert len(books.run(load_case(booked)).entries) == 1  # still due: paid again, today
+        again = max(books.entries(), key=lambda e: e.seq)
+        assert (again.draft.key, again.draft.effective) == (f"disbursement/{claim}/2", TODAY)
+        assert len(books.run(load_case(booked)).entries) == 0
+        assert books.audit(load_case(booked)).findings[0].rule == "late"
+        for entry in (again, made[f"encumbrance/{claim}"]):
+            books.post(reverse(entry, on=TODAY, hands=HANDS, narrative="the register was wrong"))
+        text = (booked / "households.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+        last = text[-1].replace(",\n", ",2025-06-30\n")
+        (booked / "households.csv").write_text("".join(text[:-1]) + last, encoding="utf-8")
+        case = load_case(booked)
+        assert case.claims["yuaner", 5].amount_fen == 924 * 6 * 12 * 100
+        assert [e.draft.key for e in books.run(case).entries] == [f"encumbrance/{claim}/2", f"disbursement/{claim}/3"]
+        assert {f.rule for f in books.audit(case).findings} == {"late"}

@@ -246,7 +246,7 @@ def test_a_reversal_restores_every_balance_and_happens_once() -> None:
             ledger.check(draft, recorded=TODAY)
 
 
-@pytest.mark.parametrize("reference", ["99", "", "x", "1", "05", "５"])
+@pytest.mark.parametrize("reference", ["99", "", "x", "1", "05", "５", "9" * 5000])
 def test_a_reversal_of_what_cannot_be_reversed(reference: str) -> None:
     ledger = funded()
     red = reverse(book(ledger, spending()), on=D1, hands=HANDS, narrative="red")
@@ -454,6 +454,11 @@ def test_malformed_entries() -> None:
             )
     with pytest.raises(Malformed, match="has terms"):
         ledger.check(replace(spending(), terms=(("a", "b"),)), recorded=TODAY)
+    with pytest.raises(Malformed, match="has terms"):
+        ledger.check(replace(spending(), kind=Kind.REVERSAL, terms=(("a", "b"),)), recorded=TODAY)
+    for bad in (make_fund("x"), make_fund("x/y/"), replace(make_fund("x/y/z"), provenance="lifo")):
+        with pytest.raises(Malformed):
+            ledger.check(open_fund(bad, on=D1, hands=HANDS), recorded=TODAY)
     more = open_fund(make_fund("x/y/z"), on=D1, hands=HANDS)
     with pytest.raises(Malformed, match="more than a fund"):
         ledger.check(replace(more, terms=(*more.terms, ("note", "x"))), recorded=TODAY)

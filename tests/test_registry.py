@@ -36,7 +36,7 @@ ESTATES = {name: make_estate(name) for name in "abc"}
 DAYS = st.dates(date(2019, 1, 1), date(2023, 12, 31))
 HOUSEHOLDS = st.lists(
     st.tuples(
-        st.sampled_from([f"h{n}" for n in range(30)]),
+        st.sampled_from([f"h{n}" for n in range(30)] + [" h1", "h2 "]),
         st.sampled_from(["a", "b", "c", "c", "x"]),
         DAYS,
         st.none() | DAYS,
@@ -73,13 +73,17 @@ def outcome(read: object) -> object:
 def test_columns_and_rows_read_the_same(tmp_path: Path, rows: list[tuple[str, str, date, date | None]]) -> None:
     plain = outcome(
         lambda: count_households(
-            (Household(*row, row=n) for n, row in enumerate(rows, start=2)), ESTATES, source="households.csv"
+            (Household(row[0].strip(), *row[1:], row=n) for n, row in enumerate(rows, start=2)),
+            ESTATES,
+            source="households.csv",
         )
     )
     assert outcome(lambda: read_households(write_csv(tmp_path / "households.csv", rows), ESTATES)) == plain
     numbered = outcome(
         lambda: count_households(
-            (Household(*row, row=n) for n, row in enumerate(rows, start=1)), ESTATES, source="households.parquet"
+            (Household(row[0].strip(), *row[1:], row=n) for n, row in enumerate(rows, start=1)),
+            ESTATES,
+            source="households.parquet",
         )
     )
     assert outcome(lambda: read_households(write_parquet(tmp_path / "households.parquet", rows), ESTATES)) == numbered

@@ -226,7 +226,8 @@ def assess(
     if provision.sum == "rate_times_base":
         return Claims(walk.claim(e, number) for e in registry.estates.values() for number in walk.numbers(e, window))
     years = range(window.start.year, (window.end + -1).year + 1)
-    return Claims(claim for year in years for claim in walk.divide(year))
+    begun = (year for year in years if Months.calendar_year(year).start in window)
+    return Claims(claim for year in begun for claim in walk.divide(year))
 
 
 _State = tuple[int, date, date, date]  # service year, first days of the versions of rate and split, day of counting
@@ -343,16 +344,20 @@ class _Walk:
             counted = max(counted, month.first_day)
         elif provision.counted_on == "service_year_start":
             counted = max(counted, service_year_months(served.start, year).start.first_day)
-        if not self.document.in_force(anchor):
-            raise NoRuleInForce(
-                f"{self.document.id} is not in force for {estate.estate_id}",
-                got=f"{provision.anchor} on {anchor}",
-                wanted=f"{self.document.start} to {self.document.until or 'now'}",
-                fix="correct the date, or name the document that was in force then",
-            )
+        self.check_in_force(anchor, f"{provision.anchor} of {estate.estate_id}")
         rate = version_on(provision.rate, anchor, f"the rate of {self.provision_id}")
         split = version_on(provision.payers, anchor, f"the payers of {self.provision_id}")
         return year, rate.start, split.start, counted
+
+    def check_in_force(self, anchor: date, whose: str) -> None:
+        """NoRuleInForce where the document itself does not hold on the day that anchors a value."""
+        if not self.document.in_force(anchor):
+            raise NoRuleInForce(
+                f"{self.document.id} is not in force",
+                got=f"{whose} on {anchor}",
+                wanted=f"{self.document.start} to {self.document.until or 'now'}",
+                fix="correct the date, or name the document that was in force then",
+            )
 
     def price(self, estate: Estate, state: _State, months: Months) -> _Priced:
         """Base x rate x months, exact; the outcome and its reason."""
@@ -394,6 +399,7 @@ class _Walk:
         """One year's total over the weights of the estates that passed; all wait while one result is missing."""
         provision = self.provision
         new_year = date(year, 1, 1)
+        self.check_in_force(new_year, f"the division for {year}")
         total = version_on(provision.total, new_year, f"the total of {self.provision_id}")
         split = version_on(provision.payers, new_year, f"the payers of {self.provision_id}")
         estates = [e for e in self.registry.estates.values() if len(self.period(self.served(e), year))]

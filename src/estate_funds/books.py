@@ -96,7 +96,7 @@ class Books:
                 ledger = self._catch_up(connection)
                 head = ledger.head
                 for done, step in enumerate(steps, start=1):
-                    for draft, origin in _drafts(ledger, step):
+                    for draft, origin in _drafts(ledger, step, today):
                         entry = None if ledger.is_open(draft) else _post_one(ledger, draft, origin, today)
                         if entry is None:
                             repeated += 1
@@ -176,10 +176,10 @@ def _as_step(item: Draft | Step | Claim, on: date | None, hands: Hands) -> Work:
     return item if isinstance(item, Step) else Step(item, "")
 
 
-def _drafts(ledger: Ledger, work: Work) -> Iterator[tuple[Draft, str]]:
+def _drafts(ledger: Ledger, work: Work, today: date) -> Iterator[tuple[Draft, str]]:
     """What a piece of work comes to, given where the ledger stands."""
     if isinstance(work, Step):
-        yield work.draft, work.origin
+        yield from _step(ledger, work, today)
     elif isinstance(work, _Payment):
         if work.claim.status is Status.DUE:
             yield from _payment(ledger, work)
@@ -189,6 +189,17 @@ def _drafts(ledger: Ledger, work: Work) -> Iterator[tuple[Draft, str]]:
             for draft in vouchers.carry_forward(ledger, work.through.year, hands=work.hands):
                 yield draft, origin
         yield vouchers.close(work.through, on=work.effective, hands=work.hands), origin
+
+
+def _step(ledger: Ledger, step: Step, today: date) -> Iterator[tuple[Draft, str]]:
+    """The step as the case dates it; what was reversed since is booked anew, today, unless that stands already."""
+    attempt = ledger.attempt(step.draft.key) if step.claim is not None else 1
+    if step.claim is None or attempt == 1:
+        yield step.draft, step.origin
+    elif attempt_key(step.draft.key, attempt) not in ledger.keys:
+        verb = vouchers.encumber if step.draft.kind is Kind.ENCUMBRANCE else vouchers.disburse
+        hands = Hands(step.draft.maker, step.draft.approver)
+        yield verb(step.claim, on=today, hands=hands, attempt=attempt), step.origin
 
 
 def _payment(ledger: Ledger, work: _Payment) -> Iterator[tuple[Draft, str]]:

@@ -29,10 +29,11 @@ from estate_funds.vouchers import Hands
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to be booked, and the row of the case that asks for it."""
+    """Something to be booked, and the row of the case that asks for it, or the claim."""
 
     draft: Draft
     origin: str
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +261,8 @@ class Case:
             if paid_on is None:
                 continue
             decided = claim.decided_on or paid_on
-            yield Step(vouchers.encumber(claim, on=decided, hands=self.hands), f"claim {claim.claim_id}")
-            yield Step(vouchers.disburse(claim, on=paid_on, hands=self.hands), f"claim {claim.claim_id}")
+            yield Step(vouchers.encumber(claim, on=decided, hands=self.hands), f"claim {claim.claim_id}", claim)
+            yield Step(vouchers.disburse(claim, on=paid_on, hands=self.hands), f"claim {claim.claim_id}", claim)
 
     def _fact_steps(self) -> Iterator[Step]:
         for row in self.tables.get("incomes.csv", ()):

@@ -8,6 +8,7 @@ the fence, (9) no balance on the wrong side. After the last check nothing can fa
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -100,6 +101,10 @@ class Ledger:
             )
         self._check_dates(draft, recorded)
         self._check_hands(draft)
+        if bool(draft.terms) != (draft.kind in (Kind.OPEN_FUND, Kind.CLOSE)):
+            raise Malformed(
+                "only an entry that opens a fund or closes a period has terms", where=draft.key, got=draft.terms
+            )
         if draft.kind is Kind.REVERSAL:
             self._check_reversal(draft)
         else:
@@ -212,10 +217,6 @@ class Ledger:
 
     def _check_shape(self, draft: Draft) -> None:
         shape = SHAPES[draft.kind]
-        if bool(draft.terms) != (draft.kind in (Kind.OPEN_FUND, Kind.CLOSE)):
-            raise Malformed(
-                "only an entry that opens a fund or closes a period has terms", where=draft.key, got=draft.terms
-            )
         if bool(shape) != bool(draft.postings):
             raise Malformed(
                 f"a {draft.kind} entry {'needs' if shape else 'has no'} postings",
@@ -241,10 +242,9 @@ class Ledger:
 
     def _check_reversal(self, draft: Draft) -> None:
         _check_budget_year(draft)
-        target = int(draft.reference) if draft.reference.isdecimal() else 0
+        plain = re.fullmatch("[1-9][0-9]{0,18}", draft.reference)
+        target = int(draft.reference) if plain else 0
         wanted, kind = self.booked.get(target, (b"", ""))
-        if str(target) != draft.reference:
-            wanted = b""
         problem = ""
         if not wanted:
             problem = "there is no such entry with postings"
@@ -302,6 +302,12 @@ class Ledger:
             fund = _opened(draft)
         except (KeyError, ValueError, IndexError, DateError):
             raise Malformed("the terms do not define a fund", where=draft.key, got=draft.terms) from None
+        if not re.fullmatch("[^/]+/[^/]+/.+", fund.fund_id):
+            raise Malformed("a fund's id is key/level/holder", where=draft.key, got=fund.fund_id)
+        if fund.provenance not in ("fifo", "proportional"):
+            raise Malformed(
+                "not a way to trace provenance", where=draft.key, got=fund.provenance, wanted="fifo, proportional"
+            )
         if fund.to_terms() != draft.terms:
             raise Malformed("the terms hold more than a fund, or in another order", where=draft.key, got=draft.terms)
         if fund.fund_id in self.funds:
@@ -491,10 +497,15 @@ def _overdrawn(ledger: Ledger, draft: Draft, key: BalanceKey, held: int, change:
         Account.UNENCUMBERED.value: f"has not so much available in the budget year {detail}",
         Account.ENCUMBERED.value: f"has not so much encumbered for {detail}",
     }
+    advice = {
+        Account.CASH.value: "appropriate first, or pay less",
+        Account.UNENCUMBERED.value: "appropriate first, carry last year's rest forward (close_through), or pay less",
+        Account.ENCUMBERED.value: "reverse the encumbrance too, and promise the right amount, or pay less",
+    }
     return Overdrawn(
         f"{fund} {words.get(account, f'cannot have {account} {detail} below zero or beyond 64 bits')}",
         where=draft.key,
         got=f"{format_yuan(-change)} yuan wanted",
         wanted=f"at most {format_yuan(held)} yuan",
-        fix="appropriate first, carry last year's rest forward (close_through in case.toml), or pay less",
+        fix=advice.get(account, "pay less"),
     )

@@ -112,6 +112,7 @@ def _check_one_home(documents: Mapping[str, Document]) -> None:
     homes: dict[tuple[str, str], str] = {}
     for document in documents.values():
         names = [("fund", key) for key in document.funds] + [("transfer", key) for key in document.transfers]
+        names += [("rule on", "fees")] if document.fees else []
         names += [("income", source) for income in document.incomes for source in income.sources]
         for name in names:
             other = homes.setdefault(name, document.id)
@@ -147,6 +148,8 @@ def _load_registry(folder: Path, file: CaseFile) -> Registry:
 
 
 def _estate(row: Row) -> Estate:
+    if "/" in row.text("estate_id"):
+        raise CellError("an id holds a slash", where=f"{row.where}, column estate_id", got=repr(row.text("estate_id")))
     try:
         return Estate(
             estate_id=row.text("estate_id"),
@@ -208,7 +211,7 @@ def _check_tables(folder: Path, tables: Mapping[str, tuple[Row, ...]], documents
     }
     for document in documents.values():
         if document.fees is not None:
-            known = [column.name for column in columns.FEES]
+            known = [column.name for column in columns.FEES if column.type in ("text", "month")]
             for name in document.fees.once_per:
                 if name not in known:
                     where = f"{document.id}, fees.once_per"

@@ -10,6 +10,7 @@ import csv
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -32,6 +33,8 @@ COLUMNS = (
     Column("building", "text", "building number, not used in any amount", "12", required=False),
     Column("floor_area_m2", "area", "floor area, not used by a rate per household", "87.16", required=False),
 )
+# What no count uses is not judged here, so that both readers judge alike.
+_AS_COUNTED = tuple(c if c.name in ("registered_on", "removed_on") else replace(c, type="text") for c in COLUMNS)
 _EPOCH = date(1970, 1, 1).toordinal()
 _LOW_32 = (1 << 32) - 1
 _TYPES = {
@@ -107,6 +110,8 @@ def _sound(table: pa.Table, estates: Mapping[str, Estate]) -> bool:
     required = ("household_id", "estate_id", "registered_on")
     if any(table[name].null_count for name in required):
         return False
+    if pc.any(pc.or_(pc.starts_with(ids, " "), pc.ends_with(ids, " "))).as_py():
+        return False
     if not _distinct(ids) or not set(pc.unique(table["estate_id"]).to_pylist()) <= set(estates):
         return False
     if "removed_on" not in table.column_names:
@@ -161,7 +166,7 @@ def _integers(column: pa.Array) -> array[int]:
 def _rows(path: Path) -> Iterator[Household]:
     """The same file row by row, for the message that names the row."""
     if path.suffix != ".parquet":
-        for row in read_table(path, COLUMNS):
+        for row in read_table(path, _AS_COUNTED):
             yield Household(
                 row.text("household_id"),
                 row.text("estate_id"),
@@ -175,9 +180,8 @@ def _rows(path: Path) -> Iterator[Household]:
         for column in COLUMNS:
             if column.required and values.get(column.name) in (None, ""):
                 raise CellError("the cell is empty", where=f"{where}, column {column.name}", wanted=column.about)
-        yield Household(
-            values["household_id"], values["estate_id"], values["registered_on"], values.get("removed_on"), number
-        )
+        ids = values["household_id"].strip(), values["estate_id"].strip()
+        yield Household(*ids, values["registered_on"], values.get("removed_on"), number)
 
 
 __all__ = ["COLUMNS", "read_households"]
