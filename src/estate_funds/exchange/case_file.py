@@ -11,7 +11,7 @@ from pydantic import Field as Key
 from estate_funds.calendar import Month
 from estate_funds.errors import DateError, EstateFundsError
 from estate_funds.money import parse_yuan
-from estate_funds.policy import Names, Node, Sentence
+from estate_funds.policy import Names, Node, Sentence, as_tuple
 
 
 def _month(value: object) -> object:
@@ -38,10 +38,6 @@ def _centi_m2(value: object) -> object:
         return _fen(value)
     except ValueError:
         raise ValueError('not an area: wanted m2 with at most two decimals, such as "164300.00"') from None
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
 
 
 MonthText = Annotated[Month, BeforeValidator(_month)]
@@ -113,13 +109,13 @@ class CaseFile(Node):
     id: Annotated[str, Key(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     title: Sentence
     note: str = ""
-    documents: Annotated[tuple[str, ...], BeforeValidator(_tuple), Key(min_length=1)]
-    claims: Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+    documents: Annotated[tuple[str, ...], BeforeValidator(as_tuple), Key(min_length=1)]
+    claims: Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
     periods: ClaimPeriods
     people: People
     payment: Payment
     close_through: MonthText | None = None
     settings: dict[str, dict[str, Names]] = {}
     payees: dict[str, Payee] = {}
-    appropriations: Annotated[tuple[Appropriation, ...], BeforeValidator(_tuple)] = ()
+    appropriations: Annotated[tuple[Appropriation, ...], BeforeValidator(as_tuple)] = ()
     control_totals: ControlTotals | None = None

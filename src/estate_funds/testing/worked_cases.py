@@ -13,10 +13,10 @@ from pydantic import BeforeValidator
 from estate_funds.assess import Claim, assess
 from estate_funds.calendar import Month, Months, parse_day
 from estate_funds.money import format_yuan, parse_yuan
-from estate_funds.policy import Document, Node, parse_toml
+from estate_funds.policy import Document, Node, as_tuple, parse_toml
 from estate_funds.registry import Assessment, Assessments, Estate, Headcount, Registry
 
-Strings = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
 
 class WorkedCase(Node):
@@ -40,7 +40,7 @@ class WorkedCase(Node):
 class WorkedCases(Node):
     """The file: a list of cases."""
 
-    cases: Annotated[tuple[WorkedCase, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+    cases: Annotated[tuple[WorkedCase, ...], BeforeValidator(as_tuple)]
 
 
 def read_worked_cases(text: str, *, source: str) -> tuple[WorkedCase, ...]:

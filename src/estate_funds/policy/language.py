@@ -1,22 +1,14 @@
-"""What a policy document can say, and the strict reading of one.
-
-A document is TOML. Loading refuses an unknown key, a missing citation, a rate without a unit, a share that does not
-sum, tiers or dated values with a gap or an overlap, a name that points nowhere: each with file, key path, got and
-wanted. Nothing here knows any document; a new city's document is a new file. `docs/reference/policy.md` explains each
-key; `policies/policy.schema.json` lets an editor check and complete.
-"""
+"""The language: what a policy document can say. Nothing here knows any document."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -24,13 +16,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
 from estate_funds.calendar import MonthRule
-from estate_funds.errors import AmountError, InputError, NoRuleInForce, PolicyError, UnknownClause, nearest
+from estate_funds.errors import AmountError, NoRuleInForce, PolicyError, UnknownClause, nearest
 from estate_funds.money import Rounding, parse_rate
 
 LEVELS = ("city", "district", "street", "community", "estate")  # the units that an estate belongs to, itself last
@@ -59,7 +50,8 @@ def _enum_of(kind: type[StrEnum]) -> BeforeValidator:
     return BeforeValidator(convert)
 
 
-def _tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
+    """TOML's lists as tuples, which do not change."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -68,12 +60,11 @@ Exact = Annotated[
     BeforeValidator(_exact),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?(/\d+)?$", "description": "an exact number, quoted"}),
 ]
-T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", description="a name in lower case")]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple), Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 Rules = Annotated[
     tuple[Annotated[str, Field(pattern=r"^[A-Z]\d{2}$")], ...],
-    BeforeValidator(_tuple),
+    BeforeValidator(as_tuple),
     Field(description="ids of the rule list that this key answers"),
 ]
 Clause = Annotated[str, Field(min_length=1, description="a key of [clauses]: the clause that this rests on")]
@@ -112,20 +103,10 @@ class Dated(Cited):
         return self.start <= day and (self.until is None or day < self.until)
 
 
-class HasPeriod(Protocol):
-    """Anything that begins on a day and may end on one."""
-
-    @property
-    def start(self) -> date: ...
-    @property
-    def until(self) -> date | None: ...
-
-
 D = TypeVar("D", bound=Dated)
-P = TypeVar("P", bound=HasPeriod)
 
 
-def _seamless(versions: Sequence[P]) -> Sequence[P]:
+def _seamless(versions: Sequence[Dated]) -> None:
     """Refuse versions that leave a gap, overlap, or stand out of order."""
     for earlier, later in pairwise(versions):
         if later.start <= earlier.start:
@@ -133,7 +114,6 @@ def _seamless(versions: Sequence[P]) -> Sequence[P]:
         if earlier.until is not None and earlier.until != later.start:
             kind = "gap" if earlier.until < later.start else "overlap"
             raise ValueError(f"{kind} between {earlier.until} (until) and {later.start} (from)")
-    return versions
 
 
 def version_on(versions: Sequence[D], day: date, what: str) -> D:
@@ -186,7 +166,7 @@ Unit = Annotated[
 class Tier(Node):
     """A rate for a run of service years, both ends included, as documents say it (前3年, 第4年)."""
 
-    service_years: Annotated[tuple[int, ...], BeforeValidator(_tuple), Field(min_length=2, max_length=2)]
+    service_years: Annotated[tuple[int, ...], BeforeValidator(as_tuple), Field(min_length=2, max_length=2)]
     value: Exact
 
     @model_validator(mode="after")
@@ -202,7 +182,7 @@ class Rate(Dated):
 
     unit: Unit
     value: Exact | None = None
-    tiers: Annotated[tuple[Tier, ...], BeforeValidator(_tuple)] = ()
+    tiers: Annotated[tuple[Tier, ...], BeforeValidator(as_tuple)] = ()
 
     @model_validator(mode="after")
     def _one_form(self) -> Rate:
@@ -303,14 +283,15 @@ class Provision(Cited):
     purpose: Name
     pays_from: Name
     pays_into: Name
-    rate: Annotated[tuple[Rate, ...], BeforeValidator(_tuple)] = ()
-    total: Annotated[tuple[Total, ...], BeforeValidator(_tuple)] = ()
+    rate: Annotated[tuple[Rate, ...], BeforeValidator(as_tuple)] = ()
+    total: Annotated[tuple[Total, ...], BeforeValidator(as_tuple)] = ()
     weights: Annotated[Measure | None, BeforeValidator(lambda v: Measure(v) if isinstance(v, str) else v)] = None
-    payers: Annotated[tuple[PayerSplit, ...], BeforeValidator(_tuple), Field(min_length=1)]
+    payers: Annotated[tuple[PayerSplit, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Provision:
-        _seamless(self.rate), _seamless(self.total), _seamless(self.payers)
+        for versions in (self.rate, self.total, self.payers):
+            _seamless(versions)
         one = self.sum == "rate_times_base"
         if one and (not self.rate or self.total or self.weights):
             raise ValueError("rate_times_base wants [[rate]], and neither total nor weights")
@@ -347,7 +328,7 @@ class PermitRule(Dated):
 
     purposes: Names | SettingRef
     payee_classes: Names
-    requires: Annotated[tuple[Name, ...], BeforeValidator(_tuple)] = ()
+    requires: Annotated[tuple[Name, ...], BeforeValidator(as_tuple)] = ()
 
 
 class FundRule(Cited):
@@ -360,7 +341,7 @@ class FundRule(Cited):
     inside_gate: Annotated[bool, Field(description="pays only for work inside the gate, as [boundary] draws it")] = (
         False
     )
-    permits: Annotated[tuple[PermitRule, ...], BeforeValidator(_tuple), Field(min_length=1)]
+    permits: Annotated[tuple[PermitRule, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
 
 class IncomeRule(Cited):
@@ -441,16 +422,16 @@ class Document(Node):
     until: date | None = None
     clause: Clause
     clauses: dict[str, Sentence] = Field(min_length=1)
-    assumptions: Annotated[tuple[Assumption, ...], BeforeValidator(_tuple)] = ()
+    assumptions: Annotated[tuple[Assumption, ...], BeforeValidator(as_tuple)] = ()
     settings: dict[Name, Setting] = {}
-    requirements: Annotated[tuple[Requirement, ...], BeforeValidator(_tuple)] = ()
+    requirements: Annotated[tuple[Requirement, ...], BeforeValidator(as_tuple)] = ()
     boundary: Boundary | None = None
     acting_committee: Powers | None = None
     fees: OncePer | None = None
     provisions: dict[Name, Provision] = {}
     funds: dict[Name, FundRule] = {}
     transfers: dict[Name, TransferRule] = {}
-    incomes: Annotated[tuple[IncomeRule, ...], BeforeValidator(_tuple)] = ()
+    incomes: Annotated[tuple[IncomeRule, ...], BeforeValidator(as_tuple)] = ()
     _digest: str = PrivateAttr("")
 
     @property
@@ -507,166 +488,3 @@ class Document(Node):
             or set(a.rules) & set(provision.rules)
             or (a.clause == provision.clause and not provision.rules)
         ]
-
-
-# --- loading ------------------------------------------------------------------------------------------------------
-
-
-def parse_document(text: str, *, source: str) -> Document:
-    """Read one document from its TOML text, strictly; PolicyError names `source` and the key path of what is wrong.
-
-    >>> parse_document("format = 1", source="new-city.toml")
-    Traceback (most recent call last):
-    ...
-    estate_funds.errors.PolicyError: the file is not what it should be in ... places
-      where:  new-city.toml, id
-      wanted: a value: the key is missing
-    ...
-    """
-    document = parse_toml(Document, text, source=source)
-    problems = list(_dangling(document))
-    if problems:
-        raise _refusal(PolicyError, source, problems)
-    document._digest = "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return document
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def parse_toml(model: type[M], text: str, *, source: str, error: type[InputError] = PolicyError) -> M:
-    """Read TOML into a strict model; an error of the given type with file, key path, got and wanted otherwise."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        raise error(
-            "not valid TOML",
-            where=source,
-            got=str(fault),
-            fix="a date must exist in the calendar; text stands in quotes",
-        ) from None
-    try:
-        return model.model_validate(data)
-    except ValidationError as fault:
-        raise _refusal(error, source, [_problem(model, e) for e in fault.errors(include_url=False)]) from None
-
-
-Problem = tuple[str, object, str, str]  # key path, got, wanted, what to do
-
-
-def _refusal(error: type[InputError], source: str, problems: list[Problem]) -> InputError:
-    path, got, wanted, fix = problems[0]
-    more = [f"{p}: {w}" for p, _, w, _ in problems[1:]]
-    advice = fix + ("; " if fix and more else "") + ("then: " + " | ".join(more[:9]) if more else "")
-    refusal = error(
-        f"the file is not what it should be in {len(problems)} place{'s' if more else ''}",
-        where=f"{source}, {path}",
-        got=got,
-        wanted=wanted,
-        fix=advice,
-    )
-    refusal.problems = tuple(f"{source}, {p}: got {g!r}, wanted {w}" for p, g, w, _ in problems)
-    return refusal
-
-
-def _problem(model: type[BaseModel], error: Any) -> Problem:
-    loc = [part for part in error["loc"] if part not in ("tuple[constrained-str, ...]", "SettingRef")]
-    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".") or "(document)"
-    got = error.get("input")
-    if error["type"] == "extra_forbidden":
-        return path, str(loc[-1]), "no such key in the language", nearest(str(loc[-1]), _keys(model))
-    if error["type"] == "missing":
-        return path, None, "a value: the key is missing", ""
-    shown = None if isinstance(got, dict | BaseModel) else repr(got)
-    return path, shown, error["msg"].removeprefix("Value error, "), ""
-
-
-def _keys(model: type[BaseModel]) -> set[str]:
-    schema = model.model_json_schema()
-    tables = [schema, *schema.get("$defs", {}).values()]
-    return {key for table in tables for key in table.get("properties", {})}
-
-
-def _dangling(document: Document) -> Iterator[Problem]:
-    """Names that point nowhere: clauses, funds, settings."""
-    for path, node in _walk(document, ""):
-        if isinstance(node, Cited | Document) and node.clause not in document.clauses:
-            yield (
-                f"{path}.clause".lstrip("."),
-                node.clause,
-                "a key of [clauses]",
-                nearest(node.clause, document.clauses),
-            )
-        if isinstance(node, SettingRef) and node.setting not in document.settings:
-            yield f"{path}.setting", node.setting, "a key of [settings]", nearest(node.setting, document.settings)
-    pointers = [(f"provisions.{n}.pays_from", p.pays_from) for n, p in document.provisions.items()]
-    pointers += [(f"provisions.{n}.pays_into", p.pays_into) for n, p in document.provisions.items()]
-    pointers += [(f"transfers.{n}.fund", t.fund) for n, t in document.transfers.items()]
-    pointers += [(f"incomes[{i}].into", income.into) for i, income in enumerate(document.incomes)]
-    for path, fund in pointers:
-        if fund not in document.funds:
-            yield path, fund, "a key of [funds]", nearest(fund, document.funds)
-    yield from _unheld(document)
-    for name, provision in document.provisions.items():
-        held = document.funds[provision.pays_from].held_by if provision.pays_from in document.funds else ()
-        for split in provision.payers:
-            for payer in split.shares:
-                if held and payer not in held:
-                    yield f"provisions.{name}.payers", payer, f"a holder of {provision.pays_from}", nearest(payer, held)
-    sources = [source for income in document.incomes for source in income.sources]
-    for source in sorted({s for s in sources if sources.count(s) > 1}):
-        yield "incomes", source, "each source once", "decide which fund it belongs to"
-
-
-def _unheld(document: Document) -> Iterator[Problem]:
-    """Levels and holders that no estate, or no fund, has; a purpose that the paying fund does not permit."""
-    into = {f"provisions.{n}.pays_into": p.pays_into for n, p in document.provisions.items()}
-    into |= {f"incomes[{i}].into": income.into for i, income in enumerate(document.incomes)}
-    for path, fund in into.items():
-        level = document.funds[fund].held_by[0] if fund in document.funds else LEVELS[0]
-        if level not in LEVELS:
-            yield path, f"held by {level}", f"a fund held by one of {', '.join(LEVELS)}", ""
-    for name, provision in document.provisions.items():
-        for payer in {payer for split in provision.payers for payer in split.shares} - set(LEVELS):
-            yield f"provisions.{name}.payers", payer, f"one of {', '.join(LEVELS)}", nearest(payer, LEVELS)
-        permits = document.funds[provision.pays_from].permits if provision.pays_from in document.funds else ()
-        purposes = {p for permit in permits if not isinstance(permit.purposes, SettingRef) for p in permit.purposes}
-        fixed = permits and not any(isinstance(permit.purposes, SettingRef) for permit in permits)
-        if fixed and provision.purpose not in purposes:
-            wanted = f"a purpose that {provision.pays_from} permits"
-            yield f"provisions.{name}.purpose", provision.purpose, wanted, nearest(provision.purpose, purposes)
-    for name, transfer in document.transfers.items():
-        held = document.funds[transfer.fund].held_by if transfer.fund in document.funds else ()
-        for role, holder in (("giver", transfer.giver), ("taker", transfer.taker)):
-            if held and holder not in held:
-                yield f"transfers.{name}.{role}", holder, f"a holder of {transfer.fund}", nearest(holder, held)
-
-
-def _walk(node: object, path: str) -> Iterator[tuple[str, BaseModel]]:
-    if isinstance(node, BaseModel):
-        yield path, node
-        for name, field in type(node).model_fields.items():
-            yield from _walk(getattr(node, name), f"{path}.{field.alias or name}".lstrip("."))
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            yield from _walk(value, f"{path}.{key}")
-    elif isinstance(node, tuple):
-        for index, value in enumerate(node):
-            yield from _walk(value, f"{path}[{index}]")
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of documents, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Document.model_json_schema(mode="validation")}
-
-
-__all__ = [
-    "Document",
-    "FundRule",
-    "Measure",
-    "Provision",
-    "Rate",
-    "json_schema",
-    "parse_document",
-    "version_on",
-]
