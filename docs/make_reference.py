@@ -17,12 +17,12 @@ BEGIN, END = "<!-- columns:begin -->", "<!-- columns:end -->"
 HEADER = ("column", "type and unit", "required", "allowed values", "example", "meaning")
 TYPES = {
     "text": "text",
+    "id": "id: plain characters, no full-width ones",
     "choice": "text",
     "evidence": "evidence list",
     "day": "day, YYYY-MM-DD",
     "month": "month, YYYY-MM",
     "count": "whole number, 1 or more",
-    "whole": "whole number, 0 or more",
     "number": "number",
     "area": "m2 above 0, at most 2 decimals",
     "yuan": "yuan above 0, at most 2 decimals",

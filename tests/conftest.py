@@ -59,8 +59,8 @@ def make_estate(estate_id: str = "a", **changes: object) -> Estate:
     return Estate(**(values | changes))  # type: ignore[arg-type]
 
 
-def make_fund(fund_id: str = "budget/city/c", *, purposes: tuple[str, ...] = ("award",), classes: tuple[str, ...] = ("community",), requires: tuple[str, ...] = (), carry_forward: bool = True, until: date | None = None) -> Fund:  # fmt: skip
-    permits = tuple(Permit(p, c, date(2020, 1, 1), until, requires, "1") for p in purposes for c in classes)
+def make_fund(fund_id: str = "budget/city/c", *, purposes: tuple[str, ...] = ("award",), classes: tuple[str, ...] = ("community",), requires: tuple[str, ...] = (), carry_forward: bool = True, until: date | None = None, into: str = "") -> Fund:  # fmt: skip
+    permits = tuple(Permit(p, c, into, date(2020, 1, 1), until, requires, "1") for p in purposes for c in classes)
     return Fund(fund_id, f"fund {fund_id}", "doc", "1", carry_forward, "fifo", permits)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from conftest import EXAMPLES, HANDS, TODAY
 from estate_funds import Books, FindingsError, load_case
-from estate_funds.audit import Severity
+from estate_funds.audit import Severity, audit
+from estate_funds.errors import CaseError, DamagedEntry
+from estate_funds.journal import Posting
 from estate_funds.vouchers import appropriate, reverse
 
 Edit = Callable[[Path, str, str], None]
@@ -71,7 +74,7 @@ def test_a_payment_reversed_is_withheld_again(booked: Path) -> None:
         claim = load_case(booked).claims["yuaner", 5]
         again = books.post(claim, on=date(2026, 8, 3), maker="a", approver="b")
         assert [entry.draft.key for entry in again.entries] == [paid.draft.key + "/2"]
-        assert books.post(claim, on=date(2026, 8, 3), maker="a", approver="b").repeated == 1
+        assert books.post(claim, on=date(2026, 8, 3), maker="a", approver="b").repeated == 2
         assert books.audit(load_case(booked)).findings == ()
 
 
@@ -109,7 +112,7 @@ def test_one_year_alone_says_that_it_is_partial() -> None:
         books.post(claims, on=date(2024, 1, 15), maker="a", approver="b")
         report = books.audit(case, year=2023)
         assert report.findings == ()
-        assert "not covered: facts of the case booked as they stand, bank statements matched" in report.verdict
+        assert "facts of the case booked as they stand, bank statements matched" in report.verdict
         everything = books.audit(case)
         assert {f.rule for f in everything.findings} == {"withheld", "not-booked"}
         with pytest.raises(FindingsError, match="the audit found something") as caught:
@@ -135,10 +138,10 @@ def test_without_a_case_the_verdict_is_partial(booked: Path) -> None:
     with Books.open(str(booked / "books.db"), create=False) as books:
         report = books.audit()
     assert report.findings == ()
-    assert "not covered: claims re-assessed" in report.verdict
+    assert "claims re-assessed, facts of the case" in report.verdict
     again = json.loads(json.dumps(report.to_json(), ensure_ascii=False))
     assert again["entries"] == 76
-    assert [c["complete"] for c in again["coverage"]] == [True, True, False, False, False]
+    assert [c["complete"] for c in again["coverage"]] == [True, True, False, False, False, False]
 
 
 def test_a_corrected_case_is_run_again_after_both_entries_are_reversed(booked: Path, edit: Edit) -> None:
@@ -160,3 +163,117 @@ def test_a_corrected_case_is_run_again_after_both_entries_are_reversed(booked: P
         assert case.claims["yuaner", 5].amount_fen == 924 * 6 * 12 * 100
         assert [e.draft.key for e in books.run(case).entries] == [f"encumbrance/{claim}/2", f"disbursement/{claim}/3"]
         assert {f.rule for f in books.audit(case).findings} == {"late"}
+
+
+def test_an_empty_or_cut_ledger_is_not_clean() -> None:
+    case = load_case(EXAMPLES / "donghu")
+    with Books.open("memory", recorded_on=TODAY) as books:
+        assert {f.rule for f in books.audit(case).findings} == {"withheld", "not-booked"}
+        books.run(case)
+        head = books.audit(case).head
+        stored = list(books._store.read())
+        assert books.audit(kept_head=head).findings == ()
+        assert [f.rule for f in audit(stored[:70], kept_head=head).findings] == ["cut-off"]
+        assert audit(stored[:70]).findings == ()
+        assert "not covered: nothing cut off at the end" in audit(stored[:70]).verdict
+        cut = audit(stored[:18], case, as_of=TODAY)
+        assert {"withheld", "not-booked"} == {f.rule for f in cut.findings}
+
+
+def test_a_damaged_row_leaves_the_coverage_partial(booked: Path) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(booked / "books.db")
+    connection.execute("DROP TRIGGER estate_funds_entry_no_update")
+    connection.execute("UPDATE estate_funds_entry SET effective = '2021-02-30' WHERE seq = 17")
+    connection.commit()
+    connection.close()
+    with Books.open(str(booked / "books.db"), create=False, recorded_on=TODAY) as books:
+        report = books.audit()
+        assert [f.rule for f in report.findings] == ["unreadable"]
+        assert (report.coverage[0].checked, report.coverage[0].of, report.coverage[0].complete) == (16, 76, False)
+        with pytest.raises(DamagedEntry):
+            books.run(load_case(booked))
+
+
+def test_a_tampered_ledger_takes_no_more_entries(booked: Path) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(booked / "books.db")
+    connection.execute("DROP TRIGGER estate_funds_entry_no_update")
+    connection.execute("UPDATE estate_funds_entry SET narrative = 'x' WHERE seq = 17")
+    connection.commit()
+    connection.close()
+    with Books.open(str(booked / "books.db"), recorded_on=TODAY) as books, pytest.raises(DamagedEntry, match="behind"):
+        books.run(load_case(booked))
+
+
+def test_payments_that_say_something_else_than_the_claim() -> None:
+    case = load_case(EXAMPLES / "donghu")
+    with Books.open("memory", recorded_on=TODAY) as books:
+        books.run(case)
+        drafts = [e.draft for e in books.entries()]
+    spoiled = [replace(d, clause="九九", registry="") if d.kind == "disbursement" else d for d in drafts]
+    with Books.open("memory", recorded_on=TODAY) as books:
+        books.post(spoiled)
+        findings = books.audit(case).findings
+    assert {f.rule for f in findings} == {"wrong-entry"}
+    assert len(findings) == 18
+
+
+def test_paid_before_the_decision() -> None:
+    case = load_case(EXAMPLES / "donghu")
+    with Books.open("memory", recorded_on=TODAY) as books:
+        books.post(case.opening())
+        books.post(case.claims["yuanyi", 3], on=date(2024, 1, 9), maker="a", approver="b")
+        assert [f.rule for f in books.audit(case, year=2023).findings] == ["early"]
+
+
+def test_a_promise_for_no_claim(booked: Path) -> None:
+    with Books.open(str(booked / "books.db"), recorded_on=TODAY) as books:
+        fund = load_case(booked).funds["award-budget/city/南昌市"]
+        books.post(appropriate(fund, "city", 500, on=date(2026, 8, 1), key="more", hands=HANDS))
+        made = next(e.draft for e in books.entries() if e.draft.kind == "encumbrance")
+        postings = (
+            Posting(fund.fund_id, "unencumbered", "2026", "D", 500),
+            Posting(fund.fund_id, "encumbered", "no/such/claim", "C", 500),
+        )
+        books.post(replace(made, key="p", reference="no/such/claim", effective=date(2026, 8, 1), postings=postings))
+    assert rules(booked) == ["no-claim", "no-source"]
+
+
+def test_new_people_and_names_do_not_stop_a_second_run(booked: Path, edit: Edit) -> None:
+    edit(booked / "case.toml", "王敏 (preparer)", "another preparer")
+    edit(booked / "estates.csv", "yuanyi,院一,", "yuanyi,一号院,")
+    with Books.open(str(booked / "books.db"), recorded_on=TODAY) as books:
+        case = load_case(booked)
+        assert len(books.run(case).entries) == 0
+        assert books.audit(case).findings == ()
+
+
+def test_one_case_a_ledger(booked: Path, edit: Edit) -> None:
+    edit(booked / "case.toml", 'id = "donghu"', 'id = "other"')
+    with Books.open(str(booked / "books.db")) as books, pytest.raises(CaseError, match="books of the case 'donghu'"):
+        books.run(load_case(booked))
+
+
+def test_posting_claims_and_then_running_the_case(donghu: Path) -> None:
+    with Books.open(str(donghu / "books.db"), recorded_on=TODAY) as books:
+        case = load_case(donghu)
+        books.post(case.opening())
+        books.post(case.assess(year=2023), on=date(2024, 1, 15), maker="a", approver="b")
+        assert len(books.run(case).entries) == 76 - 18 - 2
+        again = books.post(case.assess(year=2023), on=date(2024, 1, 16), maker="a", approver="b")
+        assert (len(again.entries), again.repeated) == (0, 2)
+        assert books.audit(case).findings == ()
+
+
+def test_a_ledger_on_a_read_only_medium_can_be_audited(booked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    with Books.open(str(booked / "books.db")):
+        pass
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with Books.open(str(booked / "books.db"), create=False) as books:
+        assert len(books) == 76
+        assert books.audit(load_case(booked)).findings == ()

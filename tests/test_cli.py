@@ -114,6 +114,21 @@ def test_run_on_postgresql(donghu: Path, tmp_path: Path, fresh_postgres: str) ->
     assert "76 of 76" in audited.stdout
 
 
+def test_the_audit_compares_with_a_head_that_was_kept(demo: tuple[Path, str]) -> None:
+    ledger = demo[0] / "out/donghu/ledger.db"
+    head = json.loads(estate_funds("audit", ledger, "--json").stdout)["head"]
+    assert estate_funds("audit", ledger, "--head", head).returncode == 0
+    other = estate_funds("audit", ledger, "--head", "0" * 63 + "1")
+    assert other.returncode == 1
+    assert "cut-off" in other.stdout
+
+
+def test_an_earlier_day_leaves_the_attempts_for_later(donghu: Path) -> None:
+    result = estate_funds("run", donghu, "--out", donghu / "out", "--recorded-on", "2025-06-30")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "ahead of today" in result.stdout
+
+
 def test_a_refusal_ends_with_1_and_books_nothing(
     donghu: Path, edit: Callable[[Path, str, str], None], tmp_path: Path
 ) -> None:
@@ -122,9 +137,8 @@ def test_a_refusal_ends_with_1_and_books_nothing(
     assert result.returncode == 1
     assert result.stdout == ""
     golden("refused.txt", result.stderr)
-    assert estate_funds("audit", tmp_path / "out" / "ledger.db").stdout.startswith(
-        "coverage\n  entries through the gate again: 0 of 0"
-    )
+    audited = estate_funds("audit", tmp_path / "out" / "ledger.db").stdout
+    assert "entries through the gate again: 0 of 0" in audited
     assert not (tmp_path / "out" / "claims.csv").exists()
 
 

@@ -32,6 +32,7 @@ from estate_funds.funds import BUDGET, MONEY, NORMAL_SIDE, Account, Fund
 from estate_funds.journal import GENESIS, Draft, Entry, Evidence, Kind, Posting, link
 from estate_funds.ledger import SHAPES, Ledger, refold, replay
 from estate_funds.vouchers import (
+    amend_fund,
     appropriate,
     carry_forward,
     close,
@@ -45,7 +46,7 @@ from estate_funds.vouchers import (
 
 D1 = date(2022, 1, 5)
 INVOICE = (Evidence("invoice", "0" * 64),)
-BUDGET_FUND = make_fund("budget/city/c", purposes=("award", "moved"), classes=("community",))
+BUDGET_FUND = make_fund("budget/city/c", purposes=("award", "moved"), classes=("community",), into="share")
 SHARE = make_fund("share/community/k", purposes=("cleaning",), classes=("enterprise",), requires=("invoice",))
 
 
@@ -134,7 +135,7 @@ def encumbrance(fen: int, key: str = "e1", claim: str = "claim/1") -> Draft:
     )
     return Draft(
         kind=Kind.ENCUMBRANCE, effective=D1, key=key, maker="m", approver="a", narrative="promise", purpose="award",
-        payee="k", payee_class="community", reference=claim, postings=postings,
+        payee="k", payee_class="community", reference=claim, postings=postings, document="doc", clause="1",
     )  # fmt: skip
 
 
@@ -229,6 +230,51 @@ def test_promises_and_transfers_pass_the_same_fence() -> None:
         funded().check(draft, recorded=TODAY)
 
 
+def test_award_money_goes_only_into_the_fund_that_the_permit_names() -> None:
+    ledger = funded()
+    slush = make_fund("slush/community/k", purposes=("banquet",), classes=("anyone",))
+    book(ledger, open_fund(slush, on=D1, hands=HANDS))
+    into_slush = transfer(
+        BUDGET_FUND, slush, 100, purpose="award", on=D1, key="t", hands=HANDS, clause="1", narrative="n"
+    )
+    with pytest.raises(OutsideFence) as caught:
+        ledger.check(into_slush, recorded=TODAY)
+    assert "into slush" in str(caught.value)
+    assert "wanted: into share" in str(caught.value)
+    spent = spend(
+        BUDGET_FUND, 100, purpose="award", payee="cousin", payee_class="community", on=D1, key="s", hands=HANDS
+    )
+    with pytest.raises(OutsideFence, match="may not be spent so"):
+        ledger.check(spent, recorded=TODAY)
+
+
+def test_what_is_told_is_what_is_booked() -> None:
+    ledger = funded()
+    book(ledger, encumbrance(600))
+    book(ledger, encumbrance(600, key="e2", claim="claim/2"))
+    with pytest.raises(Malformed, match="encumbered of something else"):
+        ledger.check(replace(disbursement(600), reference="claim/2"), recorded=TODAY)
+    banquet = tuple(
+        p._replace(detail="banquet") if p.account == Account.EXPENDITURE else p for p in spending().postings
+    )
+    with pytest.raises(Malformed, match="expenditure of something else"):
+        ledger.check(replace(spending(), postings=banquet), recorded=TODAY)
+    with pytest.raises(Malformed, match="on a document and a clause"):
+        ledger.check(replace(spending(), clause=""), recorded=TODAY)
+
+
+def test_a_fund_is_amended_from_now_on() -> None:
+    ledger = funded()
+    wider = make_fund(SHARE.fund_id, purposes=("cleaning", "repair"), classes=("enterprise",), requires=("invoice",))
+    with pytest.raises(OutsideFence):
+        ledger.check(spending(purpose="repair"), recorded=TODAY)
+    with pytest.raises(UnknownFund, match="is not open"):
+        ledger.check(amend_fund(make_fund("x/y/z"), on=D1, key="m", hands=HANDS), recorded=TODAY)
+    book(ledger, amend_fund(wider, on=D1, key="m", hands=HANDS))
+    assert ledger.is_open(open_fund(wider, on=D1, hands=HANDS))
+    book(ledger, spending(purpose="repair"))
+
+
 # 4. nothing is edited: a reversal mirrors an entry, once
 
 
@@ -308,6 +354,7 @@ def test_the_same_again_is_a_no_op_and_other_content_is_refused() -> None:
     seq, head = ledger.seq, ledger.head
     assert ledger.post(spending(), recorded=TODAY) is None
     assert ledger.post(replace(spending(), registry="sha256:later", policy="sha256:later"), recorded=TODAY) is None
+    assert ledger.post(replace(spending(), approver="b", maker="c", narrative="n"), recorded=TODAY) is None
     assert (ledger.seq, ledger.head) == (seq, head)
     for other in (
         spending(101),
@@ -348,6 +395,28 @@ def test_what_may_not_be_carried_forward_lapses_and_leaves_the_cash() -> None:
     assert (ledger.available(fund.fund_id), ledger.balance(fund.fund_id, Account.CASH)) == (0, 500)
 
 
+def test_a_closed_period_is_not_opened_by_closing_an_earlier_one() -> None:
+    ledger = funded()
+    for draft in carry_forward(ledger, 2022, hands=HANDS):
+        book(ledger, draft)
+    book(ledger, close(Month.parse("2022-12"), on=date(2023, 1, 1), hands=HANDS))
+    for month in ("2021-01", "2022-12"):
+        with pytest.raises(PeriodClosed, match="closed already"):
+            draft = replace(close(Month.parse(month), on=date(2023, 1, 2), hands=HANDS), key=f"again/{month}")
+            ledger.check(draft, recorded=TODAY)
+
+
+def test_a_year_is_not_closed_while_budget_is_left_in_it() -> None:
+    ledger = funded()
+    with pytest.raises(Malformed, match="has budget left in 2022"):
+        ledger.check(close(Month.parse("2022-12"), on=date(2023, 1, 1), hands=HANDS), recorded=TODAY)
+    book(ledger, close(Month.parse("2022-11"), on=date(2022, 12, 1), hands=HANDS))
+    draft = carry_forward(ledger, 2022, hands=HANDS)[0]
+    partly = tuple(p._replace(amount_fen=p.amount_fen - 1) for p in draft.postings)
+    with pytest.raises(Malformed, match="not all that"):
+        ledger.check(replace(draft, postings=partly), recorded=TODAY)
+
+
 # 7. crossings are declared
 
 
@@ -380,7 +449,9 @@ def test_a_spending_cannot_be_a_crossing() -> None:
 # 9. maker and approver, evidence
 
 
-@pytest.mark.parametrize(("maker", "approver"), [("a", "a"), ("a", ""), ("", "a"), ("a", " a "), (" ", "a")])
+@pytest.mark.parametrize(
+    ("maker", "approver"), [("a", "a"), ("a", ""), ("", "a"), ("a", " a "), (" ", "a"), ("Wang", "wang"), ("Ａ", "a")]
+)
 def test_one_pair_of_hands_is_not_enough(maker: str, approver: str) -> None:
     with pytest.raises(SameHands):
         funded().check(replace(spending(), maker=maker, approver=approver), recorded=TODAY)
@@ -502,8 +573,8 @@ def test_replay_refuses_a_gap_and_a_repetition() -> None:
 # random histories
 
 FUNDS = [
-    make_fund("budget/city/c", purposes=("award",)),
-    make_fund("budget/district/d", purposes=("award",), carry_forward=False),
+    make_fund("budget/city/c", purposes=("award",), into="share"),
+    make_fund("budget/district/d", purposes=("award",), carry_forward=False, into="share"),
     make_fund("share/community/k", purposes=("cleaning", "repair"), classes=("enterprise",)),
 ]
 AMOUNTS = st.integers(1, 300)

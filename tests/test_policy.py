@@ -58,17 +58,19 @@ REFUSED = [
     ('days = 30, clause = "四(二)"', "days = 30", "provisions.award.pay_within.clause", "missing"),
     ('value = "12.00"', "value = 12.0", "provisions.award.rate[0].tiers[1].value", "quotes"),
     ('value = "12.00"', 'value = "twelve"', "provisions.award.rate[0].tiers[1].value", "not an exact number"),
-    ("on_or_before = 2022-12-31", 'on_or_before = "2022-12-31"', "requirements[0].on_or_before", "date"),
-    ("on_or_before = 2022-12-31", 'at_least = "5"', "requirements[0]", "is a date"),
+    ("on_or_before = 2022-12-31", 'on_or_before = "2022-12-31"', "requirements[0].on_or_before", "a day, YYYY-MM-DD without quotes"),
+    ("on_or_before = 2022-12-31", 'at_least = "5"', "requirements[0]", "a date for renovated_on"),
     ('pays_from = "award-budget"', 'pays_from = "award-bugdet"', "provisions.award.pays_from", "did you mean 'award-budget'"),
     ('setting = "shortfall_uses"', 'setting = "uses"', "setting", "a key of [settings]"),
     ('passes = ["pass"]', 'passes = ["pass", "fail"]', "provisions.award.gate", "both passes and fails"),
     ('anchor = "enrolment"', 'anchor = "birth"', "provisions.award.anchor", "enrolment"),
     ('mode = "half_up"', 'mode = "nearest"', "provisions.award.rounding.mode", "half_even"),
-    ("carry_forward = true", 'carry_forward = "yes"', "funds.award-budget.carry_forward", "boolean"),
+    ("carry_forward = true", 'carry_forward = "yes"', "funds.award-budget.carry_forward", "true or false"),
+    ('value = "12.00"', 'value = "-12.00"', "provisions.award.rate[0].tiers[1].value", "0 or more"),
+    ('into = "community-shortfall"\nfrom', 'into = "shortfall"\nfrom', "funds.award-budget.permits[0].into", "a key of [funds]"),
     ("format = 1", "format = 2", "format", "1"),
     ("from = 2021-01-01\nclause = \"五(六)1\"\nunit", "start = 2021-01-01\nclause = \"五(六)1\"\nunit", "rate[0].from", "missing"),
-    ("format = 1", 'format = 1\ndigest = "x"', "digest", "no such key"),
+    ("format = 1", 'format = 1\ndigest = "x"', "digest", "a key of this table"),
     ('pays_into = "community-shortfall"', 'pays_into = "outside-gate-service"', "provisions.award.pays_into", "held by one of"),
     ('purpose = "award"', 'purpose = "awards"', "provisions.award.purpose", "did you mean 'award'"),
     ('giver = "provider"', 'giver = "providr"', "transfers.outside-gate-duty.giver", "did you mean 'provider'"),
@@ -115,9 +117,9 @@ def amended(first_until: str, start: str, until: str = "") -> str:
 
 @pytest.mark.parametrize(
     ("first_until", "start", "until", "words"),
-    [("2023-01-01", "2023-02-01", "", "gap between 2023-01-01"), ("2023-03-01", "2023-02-01", "", "overlap between 2023-03-01"),
+    [("2023-01-01", "2023-02-01", "", "gap between until 2023-01-01"), ("2023-03-01", "2023-02-01", "", "overlap between until 2023-03-01"),
      ("", "2021-01-01", "", "overlaps the one from 2021-01-01"), ("", "2020-01-01", "", "overlaps the one from 2021-01-01"),
-     ("2020-12-31", "2023-02-01", "", "does not lie after")],
+     ("2020-12-31", "2023-02-01", "", "a day after from")],
 )  # fmt: skip
 def test_dated_values_leave_no_gap_and_do_not_overlap(first_until: str, start: str, until: str, words: str) -> None:
     with pytest.raises(PolicyError, match=words):

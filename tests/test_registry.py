@@ -175,6 +175,12 @@ def test_counts_and_areas_must_be_plausible_and_tie() -> None:
         Registry.build({"a": make_estate(floor_area_centi_m2=80 * 10**6 * 100)}, counts)
 
 
+def test_two_units_of_one_name_are_refused() -> None:
+    two = {"a": make_estate("a", community="k"), "b": make_estate("b", community="k", district="other", row=3)}
+    with pytest.raises(DuplicateRow, match="two units of the level"):
+        Registry.build({n: two[n] for n in two}, {})
+
+
 def test_the_digest_changes_with_anything_that_decides() -> None:
     counts = {"a": Headcount.from_changes({date(2020, 1, 1): 100})}
     base = Registry.build({"a": make_estate()}, counts).digest
@@ -190,7 +196,9 @@ def test_the_digest_changes_with_anything_that_decides() -> None:
 
 def test_assessed_twice() -> None:
     same = Assessment("a", 1, "pass", date(2022, 1, 1), row=2)
-    assert len(Assessments([same, Assessment("a", 1, "pass", date(2022, 1, 2), row=3)])) == 1
+    assert len(Assessments([same, Assessment("a", 1, "pass", date(2022, 1, 1), row=3)])) == 1
+    with pytest.raises(DuplicateRow, match="and differently"):
+        Assessments([same, Assessment("a", 1, "pass", date(2022, 1, 2), row=3)])
     with pytest.raises(DuplicateRow, match="assessed twice") as caught:
         Assessments([same, Assessment("a", 1, "fail", date(2022, 1, 2), row=7)], source="assessments.csv")
     assert caught.value.where == "assessments.csv, rows 2 and 7"

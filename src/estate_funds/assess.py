@@ -23,7 +23,7 @@ from estate_funds.calendar import (
     service_year,
     service_year_months,
 )
-from estate_funds.errors import CaseError, CellError, NoRuleInForce, nearest
+from estate_funds.errors import CaseError, CellError, InvariantBroken, NoRuleInForce, nearest
 from estate_funds.money import FEN_PER_YUAN, Rounding, allocate, format_rate, format_yuan, round_fen
 from estate_funds.policy import Document, Measure, PayerSplit, Provision, Rate, Requirement, version_on
 from estate_funds.registry import CENTI_M2, Assessment, Assessments, Estate, Registry
@@ -434,7 +434,8 @@ class _Walk:
 
     @property
     def weighed(self) -> Measure:
-        assert self.provision.weights is not None  # the document was loaded with weights for this sum
+        if self.provision.weights is None:
+            raise InvariantBroken(f"{self.provision_id} was loaded without weights")
         return self.provision.weights
 
     def weight(self, estate: Estate, year: int, day: date) -> Fraction:
@@ -503,7 +504,12 @@ class _Walk:
         sealed = tuple(lines)
         results = [self.result(estate, line.service_year, line.months.start) for line in sealed]
         decided = [result.result_on for result in results if result is not None]
-        unmet = (_unmet(r, estate) for r in self.document.requirements if r.otherwise == "warn")
+        warnings = [_unmet(r, estate) for r in self.document.requirements if r.otherwise == "warn"]
+        warnings += [
+            f"assessed on {result.result_on}, before the period ended"
+            for result in results
+            if result is not None and result.result_on < period.end.first_day
+        ]
         level = self.document.fund(self.provision.pays_into).held_by[0]
         return Claim(
             document=self.document.id,
@@ -518,7 +524,7 @@ class _Walk:
             payee_class=level,
             payee=estate.unit_at(level),
             decided_on=max(decided, default=None),
-            warnings=tuple(text for text in unmet if text),
+            warnings=tuple(dict.fromkeys(filter(None, warnings))),
         )
 
 

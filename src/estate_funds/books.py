@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
@@ -13,14 +12,15 @@ from estate_funds import vouchers
 from estate_funds.assess import Claim, Status
 from estate_funds.audit import AuditReport, audit
 from estate_funds.case import Case, PeriodEnd, Posted, Step
-from estate_funds.errors import EstateFundsError, Refusal
-from estate_funds.journal import Draft, Entry, Kind
+from estate_funds.errors import CaseError, DamagedEntry, EstateFundsError, InvariantBroken, KeyConflict, Refusal
+from estate_funds.journal import Draft, Entry, Kind, difference
 from estate_funds.ledger import Ledger, attempt_key, refold
 from estate_funds.report.balances import FundBalance, fund_balances
 from estate_funds.store import Store
 from estate_funds.vouchers import Hands
 
 PROGRESS_EVERY = 500
+CASE_KEYS = ("appropriation", "receipt", "transfer", "spending")  # kind/case/id: see Case
 
 
 class Books:
@@ -70,14 +70,29 @@ class Books:
         One transaction: a Refusal of any part leaves the books as they were. What is booked already is left alone.
         """
         items = [what] if isinstance(what, Draft | Step | Claim) else what
-        return self._post((_as_step(item, on, Hands(maker, approver)) for item in items), progress)
+        steps = (step for item in items for step in _as_steps(item, on, Hands(maker, approver)))
+        return self._post(steps, progress, again_on=on or self.today)
 
     def run(self, case: Case, *, progress: Callable[[int], None] | None = None) -> Posted:
         """Book all that a case asks for, in order of days, in one transaction; what lies ahead of today waits."""
+        self._check_one_case(case)
         due = [step for step in case.steps if _day(step) <= self.today]
         waiting = tuple(s for s in case.steps if isinstance(s, Step) and _day(s) > self.today)
-        posted = self._post(due, progress)
+        posted = self._post(due, progress, again_on=self.today)
         return Posted(posted.entries, posted.repeated, waiting)
+
+    def _check_one_case(self, case: Case) -> None:
+        """A ledger is the books of one case: closing a period and the audit speak of all of it."""
+        for key in self.ledger.keys:
+            kind, _, rest = key.partition("/")
+            other = rest.partition("/")[0]
+            if kind in CASE_KEYS and other != case.file.id:
+                raise CaseError(
+                    f"the ledger holds the books of the case {other!r}",
+                    where=self._store.url,
+                    got=f"the case {case.file.id!r}",
+                    fix="give each case a ledger of its own (--ledger)",
+                )
 
     def check(self, draft: Draft) -> Refusal | None:
         """What the gate would say to a draft: the Refusal, or None if it would pass. Nothing is booked."""
@@ -87,7 +102,7 @@ class Books:
             return refusal
         return None
 
-    def _post(self, steps: Iterable[Work], progress: Callable[[int], None] | None) -> Posted:
+    def _post(self, steps: Iterable[Work], progress: Callable[[int], None] | None, *, again_on: date) -> Posted:
         entries: list[Entry] = []
         repeated = 0
         today = self.today
@@ -96,12 +111,11 @@ class Books:
                 ledger = self._catch_up(connection)
                 head = ledger.head
                 for done, step in enumerate(steps, start=1):
-                    for draft, origin in _drafts(ledger, step, today):
-                        entry = None if ledger.is_open(draft) else _post_one(ledger, draft, origin, today)
-                        if entry is None:
-                            repeated += 1
-                        else:
-                            entries.append(entry)
+                    before = len(entries)
+                    for draft, origin in _drafts(ledger, step, again_on):
+                        entry = None if ledger.is_open(draft) else self._post_one(connection, draft, origin, today)
+                        entries += [entry] if entry is not None else []
+                    repeated += len(entries) == before and isinstance(step, Step)
                     if progress and done % PROGRESS_EVERY == 0:
                         progress(done)
                 self._store.append(connection, entries, head)
@@ -109,6 +123,19 @@ class Books:
             self._ledger = None  # the database rolled back; what was folded ahead of it is forgotten
             raise
         return Posted(tuple(entries), repeated)
+
+    def _post_one(self, connection: Connection, draft: Draft, origin: str, today: date) -> Entry | None:
+        ledger = self._ledger or Ledger()
+        try:
+            return ledger.post(draft, recorded=today)
+        except EstateFundsError as refusal:
+            if isinstance(refusal, KeyConflict):
+                seq = ledger.keys[draft.key][0]
+                stands = next(stored.entry for stored in self._store.read_in(connection, after=seq - 1))
+                refusal.got, refusal.wanted = difference(draft, stands.draft)
+            if origin:
+                refusal.where = f"{origin} ({draft.key})"
+            raise
 
     # --- reading ---
 
@@ -121,7 +148,12 @@ class Books:
     def _catch_up(self, connection: Connection) -> Ledger:
         ledger = self._ledger or Ledger()
         for stored in self._store.read_in(connection, after=ledger.seq):
-            refold(ledger, stored.entry)
+            try:
+                refold(ledger, stored.entry)
+            except (EstateFundsError, InvariantBroken, ValueError, KeyError) as error:
+                raise _damaged(stored.entry, str(error).splitlines()[0]) from None
+            if (stored.leaf, stored.head) != (stored.entry.leaf, ledger.head):
+                raise _damaged(stored.entry, "its hash, or its link to the entry before it, does not hold")
         self._ledger = ledger
         return ledger
 
@@ -134,14 +166,28 @@ class Books:
         return fund_balances(self.ledger)
 
     def audit(
-        self, case: Case | None = None, *, year: int | None = None, progress: Callable[[int], None] | None = None
+        self,
+        case: Case | None = None,
+        *,
+        year: int | None = None,
+        kept_head: str = "",
+        progress: Callable[[int], None] | None = None,
     ) -> AuditReport:
         """Replay the journal from its first entry and, with a case, re-derive every fen of it.
 
-        `year` limits the comparison with the case to claims whose period begins in that calendar year.
+        `year` limits the comparison with the case to claims whose period begins in that calendar year; `kept_head` is
+        the head printed by an earlier audit, through which the journal must still pass.
         """
         stored = self._store.read()
-        return audit(_counted(stored, progress) if progress else stored, case, year=year, orphans=self._store.orphans())
+        return audit(
+            _counted(stored, progress) if progress else stored,
+            case,
+            year=year,
+            as_of=self.today,
+            kept_head=kept_head,
+            held=len(self),
+            orphans=self._store.orphans(),
+        )
 
     def __len__(self) -> int:
         """The number of entries."""
@@ -158,31 +204,26 @@ def _counted(items: Iterable[T], progress: Callable[[int], None]) -> Iterator[T]
             progress(number)
 
 
-@dataclass(frozen=True, slots=True)
-class _Payment:
-    """A claim to be paid on a day, unless it stands paid; after a reversal it is paid anew."""
-
-    claim: Claim
-    on: date
-    hands: Hands
+Work = Step | PeriodEnd
 
 
-Work = Step | PeriodEnd | _Payment
-
-
-def _as_step(item: Draft | Step | Claim, on: date | None, hands: Hands) -> Work:
+def _as_steps(item: Draft | Step | Claim, on: date | None, hands: Hands) -> Iterator[Step]:
+    """What is asked for as steps: a claim that is due is promised and paid."""
     if isinstance(item, Claim):
-        return _Payment(item, on or item.decided_on or item.months.end.first_day, hands)
-    return item if isinstance(item, Step) else Step(item, "")
+        if item.status is Status.DUE:
+            day, origin = on or item.decided_on or item.months.end.first_day, f"claim {item.claim_id}"
+            yield Step(vouchers.encumber(item, on=day, hands=hands), origin, item)
+            yield Step(vouchers.disburse(item, on=day, hands=hands), origin, item)
+    else:
+        yield item if isinstance(item, Step) else Step(item, "")
 
 
-def _drafts(ledger: Ledger, work: Work, today: date) -> Iterator[tuple[Draft, str]]:
+def _drafts(ledger: Ledger, work: Work, again_on: date) -> Iterator[tuple[Draft, str]]:
     """What a piece of work comes to, given where the ledger stands."""
     if isinstance(work, Step):
-        yield from _step(ledger, work, today)
-    elif isinstance(work, _Payment):
-        if work.claim.status is Status.DUE:
-            yield from _payment(ledger, work)
+        draft = work.draft if work.claim is None else _attempt(ledger, work, work.claim, again_on)
+        if draft is not None:
+            yield draft, work.origin
     elif ledger.closed_through < work.through.last_day:
         origin = f"end of {work.through}"
         if work.through.is_december:
@@ -191,38 +232,28 @@ def _drafts(ledger: Ledger, work: Work, today: date) -> Iterator[tuple[Draft, st
         yield vouchers.close(work.through, on=work.effective, hands=work.hands), origin
 
 
-def _step(ledger: Ledger, step: Step, today: date) -> Iterator[tuple[Draft, str]]:
-    """The step as the case dates it; what was reversed since is booked anew, today, unless that stands already."""
-    attempt = ledger.attempt(step.draft.key) if step.claim is not None else 1
-    if step.claim is None or attempt == 1:
-        yield step.draft, step.origin
-    elif attempt_key(step.draft.key, attempt) not in ledger.keys:
-        verb = vouchers.encumber if step.draft.kind is Kind.ENCUMBRANCE else vouchers.disburse
-        hands = Hands(step.draft.maker, step.draft.approver)
-        yield verb(step.claim, on=today, hands=hands, attempt=attempt), step.origin
-
-
-def _payment(ledger: Ledger, work: _Payment) -> Iterator[tuple[Draft, str]]:
-    claim, origin = work.claim, f"claim {work.claim.claim_id}"
-    promise = vouchers.claim_key(claim, Kind.ENCUMBRANCE)
-    attempt = ledger.attempt(promise)
-    if attempt_key(promise, attempt) not in ledger.keys:
-        yield vouchers.encumber(claim, on=work.on, hands=work.hands, attempt=attempt), origin
-    attempt = ledger.attempt(vouchers.claim_key(claim, Kind.DISBURSEMENT))
-    yield vouchers.disburse(claim, on=work.on, hands=work.hands, attempt=attempt), origin
+def _attempt(ledger: Ledger, step: Step, claim: Claim, again_on: date) -> Draft | None:
+    """A claim's draft, unless it stands booked; after a reversal, the next attempt, on the day given for it."""
+    draft, attempt = step.draft, ledger.attempt(step.draft.key)
+    if ledger.stands(attempt_key(draft.key, attempt), draft.postings):
+        return None
+    if attempt == 1:
+        return draft
+    verb = vouchers.encumber if draft.kind is Kind.ENCUMBRANCE else vouchers.disburse
+    return verb(claim, on=again_on, hands=Hands(draft.maker, draft.approver), attempt=attempt)
 
 
 def _day(step: Step | PeriodEnd) -> date:
     return step.effective if isinstance(step, PeriodEnd) else step.draft.effective
 
 
-def _post_one(ledger: Ledger, draft: Draft, origin: str, today: date) -> Entry | None:
-    try:
-        return ledger.post(draft, recorded=today)
-    except EstateFundsError as refusal:
-        if origin:
-            refusal.where = f"{origin} ({refusal.where or draft.key})"
-        raise
+def _damaged(entry: Entry, why: str) -> DamagedEntry:
+    return DamagedEntry(
+        "the ledger was changed behind the library's back, and takes no more entries",
+        where=f"entry {entry.seq} ({entry.draft.key})",
+        got=why,
+        fix="run estate-funds audit to see all of it, and restore the ledger from a backup",
+    )
 
 
 __all__ = ["Books", "FundBalance", "Posted"]

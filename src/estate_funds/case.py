@@ -16,7 +16,7 @@ from pathlib import Path
 
 from estate_funds import vouchers
 from estate_funds.assess import Claim, Claims, Status, assess, pro_rata
-from estate_funds.calendar import Month, Months, deadline
+from estate_funds.calendar import MONTHS_PER_YEAR, Month, Months, deadline
 from estate_funds.errors import CaseError, CellError, nearest
 from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.tables import Row, file_digest
@@ -315,6 +315,9 @@ class Case:
         giver, taker = (self.funds[fund] for fund in self._transfer_funds(row))
         rule = self.documents[giver.document].transfers[row.text("transfer")]
         months = row.whole("months")
+        if months > MONTHS_PER_YEAR:
+            where = f"{row.where}, column months"
+            raise CellError("more months than a year has", where=where, got=months, wanted=f"1 to {MONTHS_PER_YEAR}")
         amount_fen = pro_rata(row.whole("annual_amount_yuan"), months, rule.rounding)
         draft = vouchers.transfer(
             giver,
@@ -404,7 +407,11 @@ def _define_fund(
         purposes = settings[permit.purposes.setting] if isinstance(permit.purposes, SettingRef) else permit.purposes
         for purpose in purposes:
             for payee_class in permit.payee_classes:
-                permits.append(Permit(purpose, payee_class, permit.start, permit.until, permit.requires, permit.clause))
+                permits.append(
+                    Permit(
+                        purpose, payee_class, permit.into, permit.start, permit.until, permit.requires, permit.clause
+                    )
+                )
     return Fund(
         fund_id(key, level, holder),
         rule.title,

@@ -50,6 +50,9 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             name = type(error).__name__
             print(f"{'refused' if error.exit_status == 1 else 'error'} ({name}): {error}", file=sys.stderr)
             raise typer.Exit(error.exit_status) from None
+        except KeyboardInterrupt:
+            print("interrupted: a batch is booked whole or not at all; run again to go on", file=sys.stderr)
+            raise typer.Exit(2) from None
         except InvariantBroken as error:
             print(f"a bug of estate_funds, please report it: {error}", file=sys.stderr)
             raise typer.Exit(2) from None
@@ -131,6 +134,10 @@ def audit(
     year: Annotated[
         int | None, typer.Option(help="With --case: compare only claims whose period begins in this calendar year.")
     ] = None,
+    head: Annotated[
+        str,
+        typer.Option(metavar="HEX", help="The head printed by an earlier audit: shows whether anything was cut off."),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print coverage and findings as JSON.")] = False,
 ) -> None:
     """Replay a ledger from its first entry through the gate; with --case, re-assess and compare every fen.
@@ -144,7 +151,7 @@ def audit(
         with _waiting("reading the case"):
             loaded = load_case(case) if case else None
         with _bar("replaying", len(books)) as progress:
-            report = books.audit(loaded, year=year, progress=progress)
+            report = books.audit(loaded, year=year, kept_head=head, progress=progress)
     print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if as_json else report.to_text())
     raise typer.Exit(1 if report.findings else 0)
 
@@ -187,7 +194,7 @@ def _run(folder: Path, ledger: str | None, out: Path, recorded_on: datetime | No
     with Books.open(ledger or str(out / "ledger.db"), recorded_on=recorded_on.date() if recorded_on else None) as books:
         with _bar("booking", len(case.steps)) as progress:
             posted = books.run(case, progress=progress)
-        answers = [(step.origin, books.check(step.draft)) for step in case.attempts()]
+        answers = [(s.origin, books.check(s.draft)) for s in case.attempts() if s.draft.effective <= books.today]
         with _bar("auditing", len(books)) as progress:
             report = books.audit(case, progress=progress)
         vouchers, balances = list(number_vouchers(books.entries())), books.balances()

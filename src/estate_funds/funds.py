@@ -68,10 +68,14 @@ BUDGET = frozenset(set(Account) - MONEY)
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """One thing that a fund may pay for: to whom, when, on which evidence, by which clause."""
+    """One thing that a fund may pay for: to whom, into which fund, when, on which evidence, by which clause.
+
+    `into` is the key of the fund that takes; empty for money that leaves the books.
+    """
 
     purpose: str
     payee_class: str
+    into: str
     start: date
     until: date | None
     requires: tuple[str, ...]
@@ -106,7 +110,16 @@ class Fund:
             ("provenance", self.provenance),
         ]
         rows = (
-            ("permit", p.purpose, p.payee_class, str(p.start), str(p.until or ""), ",".join(p.requires), p.clause)
+            (
+                "permit",
+                p.purpose,
+                p.payee_class,
+                p.into,
+                str(p.start),
+                str(p.until or ""),
+                ",".join(p.requires),
+                p.clause,
+            )
             for p in self.permits
         )
         return (*head, *rows)
@@ -129,9 +142,9 @@ class Fund:
 
 @lru_cache(maxsize=4096)  # a thousand communities share the few permits of their document
 def _permit(term: tuple[str, ...]) -> Permit:
-    _, purpose, payee_class, start, until, requires, clause = term
+    _, purpose, payee_class, into, start, until, requires, clause = term
     last = parse_day(until) if until else None
-    return Permit(purpose, payee_class, parse_day(start), last, tuple(filter(None, requires.split(","))), clause)
+    return Permit(purpose, payee_class, into, parse_day(start), last, tuple(filter(None, requires.split(","))), clause)
 
 
 def fund_id(key: str, level: str, holder: str) -> str:

@@ -8,23 +8,20 @@ docs/reference/entry-format.md with golden vectors: no escaping is needed, becau
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
+from itertools import zip_longest
 from typing import NamedTuple
 
 from estate_funds.errors import Malformed
 from estate_funds.funds import Terms
+from estate_funds.text import INVISIBLE
 
 ENTRY_FORMAT = 1
-# Control characters, zero-width and direction marks, line separators, surrogates: a fixed list, so that a later Unicode
-# version judges an old entry as the version that booked it did. The tab and the line feed are counted instead.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
-)
+_TOLD = ("maker\t", "approver\t", "narrative\t")
 GENESIS = bytes(32)  # the head of an empty journal
 
 
@@ -32,6 +29,7 @@ class Kind(StrEnum):
     """What an entry does; each kind may touch only the accounts of its shape (see ledger)."""
 
     OPEN_FUND = "open_fund"
+    AMEND_FUND = "amend_fund"
     APPROPRIATION = "appropriation"
     RECEIPT = "receipt"
     ENCUMBRANCE = "encumbrance"
@@ -89,7 +87,7 @@ class Draft:
 
     @cached_property
     def content(self) -> str:
-        """The lines that make two drafts the same: all but where they stand and which snapshots they came from."""
+        """The canonical lines of what was asked for: all but where it stands and which snapshots it came from."""
         lines = [
             f"kind\t{self.kind.value}",
             f"effective\t{self.effective}",
@@ -111,8 +109,13 @@ class Draft:
 
     @cached_property
     def content_digest(self) -> bytes:
-        """SHA-256 of `content`: what an idempotency key stands for."""
-        return hashlib.sha256(self.content.encode("utf-8")).digest()
+        """SHA-256 of the lines that decide, which an idempotency key stands for: all but hands and narrative."""
+        return hashlib.sha256("\n".join(self.deciding_lines).encode("utf-8")).digest()
+
+    @property
+    def deciding_lines(self) -> list[str]:
+        """The lines of `content` but for hands and narrative."""
+        return [line for line in self.content.split("\n") if not line.startswith(_TOLD)]
 
     def check_text(self) -> None:
         """Malformed where a field holds a control or invisible character or is not in NFC."""
@@ -122,9 +125,9 @@ class Draft:
         if content.count("\n") != lines or content.count("\t") != tabs:
             raise self._unclean("a line feed or a tab")
         snapshots = self.policy + self.registry
-        found = _INVISIBLE.search(content) or _INVISIBLE.search(snapshots)
-        if found or "\n" in snapshots or "\t" in snapshots:
-            raise self._unclean(ascii(found[0]) if found else "a line feed or a tab")
+        found = INVISIBLE.search(content.replace("\n", "").replace("\t", "")) or INVISIBLE.search(snapshots)
+        if found:
+            raise self._unclean(ascii(found[0]))
         if not unicodedata.is_normalized("NFC", content + snapshots):
             raise Malformed("a field is not in Unicode normal form C", where=self.key, fix="normalise it to NFC")
 
@@ -162,6 +165,15 @@ class Entry:
         return hashlib.sha256(b"\x00" + self.canonical()).digest()
 
 
+def difference(one: Draft, other: Draft) -> tuple[str, str]:
+    """The first line that decides and in which two drafts differ, for people."""
+    pairs = zip_longest(one.deciding_lines, other.deciding_lines, fillvalue="nothing")
+    return next(((a.replace("\t", " "), b.replace("\t", " ")) for a, b in pairs if a != b), ("", ""))
+
+
 def link(head: bytes, leaf: bytes) -> bytes:
-    """The head of the journal after an entry: SHA-256 of a one byte, the head before, and the entry's leaf."""
-    return hashlib.sha256(b"\x01" + head + leaf).digest()
+    """The head of the journal after an entry: SHA-256 of a two byte, the head before, and the entry's leaf.
+
+    Zero and one are the prefixes of leaves and nodes in RFC 6962, section 2.1; a chain is neither.
+    """
+    return hashlib.sha256(b"\x02" + head + leaf).digest()

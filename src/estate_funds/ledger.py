@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 
-from estate_funds.calendar import Month
+from estate_funds.calendar import MONTHS_PER_YEAR, Month
 from estate_funds.errors import (
     BadReversal,
     DateError,
@@ -43,6 +44,7 @@ _PAID = {("cash", C), ("unencumbered", D), ("encumbered", D), ("expended", C)}
 # The (account, side) pairs that each kind may touch. What is not here cannot be booked under that name.
 SHAPES: Mapping[Kind, frozenset[tuple[str, str]]] = {
     Kind.OPEN_FUND: frozenset(),
+    Kind.AMEND_FUND: frozenset(),
     Kind.APPROPRIATION: frozenset(_RECEIVED | {("funding", C)}),
     Kind.RECEIPT: frozenset(_RECEIVED | {("funding", C)}),
     Kind.ENCUMBRANCE: frozenset({("unencumbered", D), ("encumbered", C)}),
@@ -57,6 +59,7 @@ SHAPES: Mapping[Kind, frozenset[tuple[str, str]]] = {
 # Money that goes out, or is promised, passes the fence whatever the entry is called.
 _FENCED = {(Account.CASH.value, C), (Account.ENCUMBERED.value, C)}
 _UNSPENT = {Account.UNENCUMBERED.value, Account.ENCUMBERED.value}
+_DEFINING = (Kind.OPEN_FUND, Kind.AMEND_FUND)
 _IN, _OUT = Account.TRANSFER_IN.value, Account.TRANSFER_OUT.value
 
 BalanceKey = tuple[str, str, str]  # fund, account, detail
@@ -97,28 +100,28 @@ class Ledger:
                 where=f"entry {known[0]}",
                 got="a draft with other content",
                 wanted="the same content, or a new key",
-                fix="nothing booked is ever changed: reverse the entry, and book the right one under a new key",
+                fix="nothing booked is ever changed: reverse the entry and book the right one, or amend the fund",
             )
         self._check_dates(draft, recorded)
         self._check_hands(draft)
-        if bool(draft.terms) != (draft.kind in (Kind.OPEN_FUND, Kind.CLOSE)):
-            raise Malformed(
-                "only an entry that opens a fund or closes a period has terms", where=draft.key, got=draft.terms
-            )
+        if bool(draft.terms) != (draft.kind in (*_DEFINING, Kind.CLOSE)):
+            what = "only an entry that opens or amends a fund or closes a period has terms"
+            raise Malformed(what, where=draft.key, got=draft.terms)
         if draft.kind is Kind.REVERSAL:
             self._check_reversal(draft)
         else:
             self._check_shape(draft)
+        _check_amounts(draft)
         self._check_balance(draft)
         changes = _changes(draft)
         if draft.kind is not Kind.CARRY_FORWARD:  # a lapse cuts the budget and leaves the cash as surplus
             _check_backing(draft, changes)
         self._check_crossings(draft)
         self._check_evidence(draft)
-        if draft.kind is Kind.OPEN_FUND:
-            self._check_opening(draft)
+        if draft.kind in _DEFINING:
+            self._check_definition(draft)
         elif draft.kind is Kind.CLOSE:
-            _closing_day(draft)
+            self._check_closing(draft)
         elif draft.kind is Kind.CARRY_FORWARD:
             self._check_carrying(draft)
         elif draft.kind is not Kind.REVERSAL:
@@ -132,7 +135,7 @@ class Ledger:
         for key, change in _changes(draft).items():
             self.balances[key] = self.balances.get(key, 0) + change
         self.keys[draft.key] = (entry.seq, draft.content_digest)
-        if draft.kind is Kind.OPEN_FUND:
+        if draft.kind in _DEFINING:
             fund = _opened(draft)
             self.funds[fund.fund_id] = fund
         elif draft.kind is Kind.CLOSE:
@@ -146,6 +149,11 @@ class Ledger:
         self.head = link(self.head, entry.leaf)
 
     # --- questions ---
+
+    def stands(self, key: str, postings: Iterable[Posting]) -> bool:
+        """Whether an entry of that key stands, with the same money; day and hands may differ."""
+        seq = self.keys.get(key, (0, b""))[0]
+        return bool(seq) and seq not in self.reversed and self.booked[seq][0] == _postings_digest(postings)
 
     def attempt(self, key: str) -> int:
         """Which attempt under a key is the one to make, or the one that stands: 1, and one more for each reversal."""
@@ -206,7 +214,10 @@ class Ledger:
     def _check_hands(self, draft: Draft) -> None:
         if not draft.key or not draft.narrative:
             raise Malformed("an entry needs a key and a narrative", where=draft.key or draft.narrative)
-        if not draft.maker.strip() or not draft.approver.strip() or draft.maker.strip() == draft.approver.strip():
+        maker, approver = (
+            unicodedata.normalize("NFKC", name).casefold().strip() for name in (draft.maker, draft.approver)
+        )
+        if not maker or not approver or maker == approver:
             raise SameHands(
                 "maker and approver must be two people",
                 where=draft.key,
@@ -231,12 +242,14 @@ class Ledger:
                     got=f"{posting.account} {posting.side}",
                     wanted=", ".join(sorted(f"{account} {side}" for account, side in shape)),
                 )
-            if type(posting.amount_fen) is not int or not 0 < posting.amount_fen <= MAX_FEN:
+            told = {Account.ENCUMBERED.value: draft.reference, Account.EXPENDITURE.value: draft.purpose}
+            if posting.detail != told.get(posting.account, posting.detail):
+                wanted = told[posting.account]
                 raise Malformed(
-                    "an amount must be a whole number of fen above 0 that 64 bits hold",
-                    where=f"{draft.key}, {posting.fund} {posting.account}",
-                    got=repr(posting.amount_fen),
+                    f"{posting.account} of something else", where=draft.key, got=posting.detail, wanted=wanted
                 )
+            if posting.account == Account.CASH.value and not (draft.document and draft.clause):
+                raise Malformed("money moves on a document and a clause", where=draft.key, got="none", wanted="both")
         if draft.kind is not Kind.CARRY_FORWARD:
             _check_budget_year(draft)
 
@@ -297,7 +310,7 @@ class Ledger:
                     wanted="transfer_out in the one fund equal to transfer_in in the other, in one entry",
                 )
 
-    def _check_opening(self, draft: Draft) -> None:
+    def _check_definition(self, draft: Draft) -> None:
         try:
             fund = _opened(draft)
         except (KeyError, ValueError, IndexError, DateError):
@@ -310,14 +323,37 @@ class Ledger:
             )
         if fund.to_terms() != draft.terms:
             raise Malformed("the terms hold more than a fund, or in another order", where=draft.key, got=draft.terms)
-        if fund.fund_id in self.funds:
-            raise UnknownFund(f"the fund {fund.fund_id!r} is already open", where=draft.key)
+        if (fund.fund_id in self.funds) != (draft.kind is Kind.AMEND_FUND):
+            state = "already open" if draft.kind is Kind.OPEN_FUND else "not open"
+            raise UnknownFund(f"the fund {fund.fund_id!r} is {state}", where=draft.key)
+
+    def _check_closing(self, draft: Draft) -> None:
+        through = _closing_day(draft)
+        if through <= self.closed_through:
+            raise PeriodClosed(
+                "the period is closed already", where=draft.key, got=through, wanted=f"after {self.closed_through}"
+            )
+        ended = through.year if through.month == MONTHS_PER_YEAR else through.year - 1
+        for (fund, account, year), left in self.balances.items():
+            if account == Account.UNENCUMBERED.value and left and int(year) <= ended:
+                raise Malformed(
+                    f"{fund} has budget left in {year}",
+                    where=draft.key,
+                    got=f"{format_yuan(left)} yuan",
+                    wanted="nothing left in a year that is closed",
+                    fix="carry it forward, or let it lapse, before closing",
+                )
 
     def _check_fence(self, draft: Draft) -> None:
         fenced = {posting.fund for posting in draft.postings if (posting.account, posting.side) in _FENCED}
         for fund_id in sorted(fenced):
             fund = self.funds[fund_id]
             permits = fund.permits_for(draft.purpose, draft.payee_class)
+            if draft.kind is not Kind.ENCUMBRANCE:
+                into = {holder_of(p.detail)[0] for p in draft.postings if p.account == _OUT and p.fund == fund_id} or {
+                    ""
+                }
+                permits = [p for p in permits if {p.into} == into]
             valid = [
                 p for p in permits if p.start <= draft.effective and (p.until is None or draft.effective < p.until)
             ]
@@ -348,8 +384,13 @@ class Ledger:
         """A year end moves what a fund has left on to the next year, or lets it lapse, as its document says."""
         year = draft.effective.year
         moves: dict[str, list[tuple[str, str, str]]] = {}
-        for fund, account, detail, side, _ in draft.postings:
+        for fund, account, detail, side, amount in draft.postings:
             moves.setdefault(fund, []).append((account, side, detail))
+            if side == D and amount != self.balances.get((fund, account, detail), 0):
+                wanted = format_yuan(self.balances.get((fund, account, detail), 0))
+                raise Malformed(
+                    f"not all that {fund} has left", where=draft.key, got=format_yuan(amount), wanted=wanted
+                )
         for fund, made in moves.items():
             onward = ("unencumbered", C, str(year + 1)) if self.funds[fund].carry_forward else ("authority", C, "")
             if draft.effective != date(year, 12, 31) or made != [("unencumbered", D, str(year)), onward]:
@@ -398,6 +439,18 @@ def _changes(draft: Draft) -> dict[BalanceKey, int]:
         key = (fund, account, detail)
         changes[key] = changes.get(key, 0) + (amount if side == NORMAL_SIDE[account] else -amount)
     return changes
+
+
+def _check_amounts(draft: Draft) -> None:
+    """Whole fen that 64 bits hold; above 0, save in a reversal, where they are below."""
+    sign = -1 if draft.kind is Kind.REVERSAL else 1
+    for posting in draft.postings:
+        if type(posting.amount_fen) is not int or not 0 < sign * posting.amount_fen <= MAX_FEN:
+            raise Malformed(
+                f"an amount must be a whole number of fen {'above' if sign > 0 else 'below'} 0 that 64 bits hold",
+                where=f"{draft.key}, {posting.fund} {posting.account}",
+                got=repr(posting.amount_fen),
+            )
 
 
 def _check_budget_year(draft: Draft) -> None:
@@ -469,12 +522,22 @@ def _closing_day(draft: Draft) -> date:
     return day
 
 
+def _taking(draft: Draft, giver: str) -> set[str]:
+    """The keys of the funds that take from a fund in an entry."""
+    return {holder_of(p.detail)[0] for p in draft.postings if p.account == _OUT and p.fund == giver}
+
+
 def _outside(fund: Fund, draft: Draft) -> OutsideFence:
     clause = f"{fund.document} {fund.clause}"
     names = sorted({p.purpose for p in fund.permits})
     classes = sorted({p.payee_class for p in fund.permits if p.purpose == draft.purpose})
-    periods = [f"{p.start} to {p.until or 'now'}" for p in fund.permits_for(draft.purpose, draft.payee_class)]
-    if periods:
+    permits = fund.permits_for(draft.purpose, draft.payee_class)
+    periods = [f"{p.start} to {p.until or 'now'}" for p in permits]
+    taking = sorted(_taking(draft, fund.fund_id)) or ["nobody's fund"]
+    into = sorted({p.into or "nobody's fund" for p in permits})
+    if permits and draft.kind is not Kind.ENCUMBRANCE and not set(taking) & set(into):
+        got, wanted = f"into {', '.join(taking)}", f"into {', '.join(into)}"
+    elif periods:
         got, wanted = f"on {draft.effective}", f"in {'; '.join(periods)}"
     elif classes:
         got, wanted = f"to the payee class {draft.payee_class!r}", f"to {', '.join(classes)}"

@@ -13,6 +13,7 @@ from estate_funds.errors import (
     DateError,
     DuplicateRow,
     PolicyError,
+    TableError,
     UnknownDocument,
     nearest,
 )
@@ -21,6 +22,8 @@ from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.tables import Row, file_digest, read_table, read_text
 from estate_funds.policy import Document, parse_document, parse_toml
 from estate_funds.registry import Assessment, Assessments, Estate, Registry, collect_estates, unknown_estate
+
+LAST_SERVICE_YEAR = 100  # a larger period is a calendar year in the wrong column
 
 
 def load_case(folder: str | Path) -> Case:
@@ -42,7 +45,10 @@ def load_case(folder: str | Path) -> Case:
     names = ("assessments.csv", "spending.csv", "attempts.csv", "incomes.csv", "transfers.csv", "fees.csv")
     tables = {name: tuple(_read(folder, name)) for name in names}
     _check_tables(folder, tables, documents)
-    assessments = Assessments(_assessment_rows(tables["assessments.csv"], registry), source="assessments.csv")
+    named = (name.partition("/") for name in file.claims)
+    claimed_by = {str(documents[document].provision(provision).claim_period) for document, _, provision in named}
+    rows = _assessment_rows(tables["assessments.csv"], registry, claimed_by)
+    assessments = Assessments(rows, source="assessments.csv")
     case = Case(folder, file, documents, registry, assessments, tables)
     case.check()
     return case
@@ -63,7 +69,7 @@ def load_document(name: str, *, folder: Path | None = None) -> Document:
     entry = shipped / f"{name}.toml"
     if not entry.is_file() or not name or "/" in name:
         raise UnknownDocument(f"no document {name!r} is shipped", fix=nearest(name, shipped_documents()))
-    return parse_document(entry.read_text(encoding="utf-8"), source=entry.name)
+    return parse_document(entry.read_bytes().decode("utf-8"), source=entry.name)
 
 
 def shipped_documents() -> list[str]:
@@ -138,6 +144,9 @@ def _load_registry(folder: Path, file: CaseFile) -> Registry:
         from estate_funds.exchange.households import read_households
 
         headcounts = read_households(found[0], estates)
+        if not headcounts:
+            fix = "fill it in, or delete it: then the declared numbers of estates.csv are used, and printed as such"
+            raise TableError("the household file has no rows", where=found[0].name, fix=fix)
     digests = {p.name: file_digest(p) for p in (path, *found)}
     registry = Registry.build(estates, headcounts, source="estates.csv", source_digests=digests)
     if file.control_totals is not None:
@@ -178,7 +187,7 @@ def _read(folder: Path, name: str) -> Iterator[Row]:
     return read_table(path, columns.TABLES[name]) if path.is_file() else iter(())
 
 
-def _assessment_rows(rows: tuple[Row, ...], registry: Registry) -> Iterator[Assessment]:
+def _assessment_rows(rows: tuple[Row, ...], registry: Registry, claimed_by: set[str]) -> Iterator[Assessment]:
     for row in rows:
         estate_id = row.text("estate_id")
         if estate_id not in registry.estates:
@@ -191,6 +200,13 @@ def _assessment_rows(rows: tuple[Row, ...], registry: Registry) -> Iterator[Asse
                 where=f"{row.where}, column result_on",
                 got=row.day("result_on"),
                 wanted=f"after service_start {started}",
+            )
+        if row.whole("period") > LAST_SERVICE_YEAR and "service_year" in claimed_by:
+            raise CellError(
+                "no service year has such a number",
+                where=f"{row.where}, column period",
+                got=row.whole("period"),
+                wanted="1 for the first twelve months of service, 2 for the next",
             )
         yield Assessment(
             estate_id,
@@ -211,7 +227,7 @@ def _check_tables(folder: Path, tables: Mapping[str, tuple[Row, ...]], documents
     }
     for document in documents.values():
         if document.fees is not None:
-            known = [column.name for column in columns.FEES if column.type in ("text", "month")]
+            known = [column.name for column in columns.FEES if column.type in ("text", "id", "month")]
             for name in document.fees.once_per:
                 if name not in known:
                     where = f"{document.id}, fees.once_per"

@@ -6,6 +6,7 @@ rounded (`round_fen`), divided (`allocate`), and read or printed (`parse_yuan`, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -52,7 +53,7 @@ def round_fen(exact_fen: Fraction | int, mode: Rounding = Rounding.HALF_UP) -> i
 def allocate(total_fen: int, weights: Mapping[K, int | Fraction], *, first: Sequence[K] = ()) -> dict[K, int]:
     """Divide a total over weights by largest remainder: parts sum, none is off by a fen or more, none changes sign.
 
-    Equal remainders go to the keys in `first`, in that order, then to the smallest key, so the result depends on
+    Equal remainders go to the keys in `first`, in that order, then by the text of the key, so the result depends on
     nothing but its arguments. A negative total is divided as its mirror image.
 
     >>> allocate(101, {"city": 1, "district": 1}, first=["district"])
@@ -60,6 +61,8 @@ def allocate(total_fen: int, weights: Mapping[K, int | Fraction], *, first: Sequ
     >>> allocate(100, {"a": 1, "b": 1, "c": 1})
     {'a': 34, 'b': 33, 'c': 33}
     """
+    if any(not isinstance(weight, int | Fraction) for weight in weights.values()):
+        raise AllocationError("a weight is not exact", got={str(k): repr(w) for k, w in weights.items()})
     if any(weight < 0 for weight in weights.values()):
         raise AllocationError("a weight is negative", got={str(k): str(w) for k, w in weights.items()})
     whole = sum(weights.values(), Fraction(0))
@@ -104,13 +107,13 @@ def parse_yuan(text: str, *, locale: str = "zh_CN") -> int:
 
     bare = text.strip().removeprefix("CNY").lstrip("¥￥").removesuffix("元").strip()
     try:
-        if any(c.isalpha() for c in bare):  # 1e5 and NaN are numbers to a parser, and slips in a ledger
+        if not re.fullmatch(r"-?[0-9][0-9,]*(\.[0-9]+)?", bare):  # 1e5, 1_000 and NaN are numbers to a parser
             raise NumberFormatError(bare)
-        amount = parse_decimal(bare, locale=locale, strict=True)
+        amount = Fraction(parse_decimal(bare, locale=locale, strict=True))
     except NumberFormatError:
         raise AmountError("not an amount of yuan", got=repr(text), wanted="such as 1,234.50") from None
     fen = amount * FEN_PER_YUAN
-    if fen != fen.to_integral_value():
+    if fen.denominator != 1:
         raise AmountError("an amount finer than a fen", got=repr(text), wanted="at most two decimals")
     if abs(fen) > MAX_FEN:
         raise AmountError(

@@ -50,6 +50,12 @@ class Estate:
                 got=f"service_start {self.service_start}",
                 wanted=f"on or after completed_on {self.completed_on}",
             )
+        if self.renovated_on is not None and self.renovated_on < self.completed_on:
+            raise DateError(
+                f"{self.estate_id} was renovated before it was completed",
+                got=f"renovated_on {self.renovated_on}",
+                wanted=f"on or after completed_on {self.completed_on}",
+            )
         if self.service_end is not None and self.service_end <= self.service_start:
             raise DateError(
                 f"service of {self.estate_id} ends before it starts",
@@ -179,19 +185,25 @@ class Assessment:
     row: int = 0
 
 
+def _said(assessment: Assessment) -> str:
+    score = f" with {float(assessment.score):g}" if assessment.score is not None else ""
+    return f"{assessment.result} on {assessment.result_on}{score}"
+
+
 class Assessments(Mapping[tuple[str, int], Assessment]):
-    """Assessments by estate and period; the same result twice is one, two different results are refused."""
+    """Assessments by estate and period; the same row twice is one, two rows that differ are refused."""
 
     def __init__(self, rows: Iterable[Assessment] = (), *, source: str = "assessments") -> None:
         self._by_key: dict[tuple[str, int], Assessment] = {}
         for row in rows:
             earlier = self._by_key.setdefault((row.estate_id, row.period), row)
-            if (earlier.result, earlier.score) != (row.result, row.score):
+            said, says = ((a.result, a.result_on, a.score) for a in (earlier, row))
+            if said != says:
                 raise DuplicateRow(
-                    f"{row.estate_id} is assessed twice for period {row.period}, with different results",
+                    f"{row.estate_id} is assessed twice for period {row.period}, and differently",
                     where=f"{source}, rows {earlier.row} and {row.row}",
-                    got=f"{earlier.result} (row {earlier.row}) and {row.result} (row {row.row})",
-                    wanted="one result",
+                    got=f"{_said(earlier)} (row {earlier.row}) and {_said(row)} (row {row.row})",
+                    wanted="one result, one day, one score",
                     fix="delete the row that was overruled",
                 )
 
@@ -242,6 +254,7 @@ class Registry:
         source_digests: Mapping[str, str] | None = None,
     ) -> Registry:
         """Check what can only be checked across tables (declared counts, plausible areas) and seal the snapshot."""
+        _check_units(estates.values(), source)
         for estate in estates.values():
             if headcounts and estate.estate_id not in headcounts:
                 raise CellError(
@@ -283,6 +296,24 @@ class Registry:
                 )
 
 
+def _check_units(estates: Iterable[Estate], source: str) -> None:
+    """Funds are held by units of a name: two units of one level must not share it."""
+    above: dict[tuple[str, str], tuple[str, Estate]] = {}
+    for estate in estates:
+        units = [estate.unit_at(level) for level in LEVELS[:-1]]
+        for depth, level in enumerate(LEVELS[1:-1], start=1):
+            path = " / ".join(units[:depth])
+            known, first = above.setdefault((level, units[depth]), (path, estate))
+            if known != path:
+                raise DuplicateRow(
+                    f"two units of the level {level} have the name {units[depth]!r}",
+                    where=f"{source}, rows {first.row} and {estate.row}",
+                    got=f"in {known} and in {path}",
+                    wanted="names that tell them apart: each holds funds of its own",
+                    fix=f"write {units[depth - 1]}{units[depth]} in one of them",
+                )
+
+
 def _check_counts(estate: Estate, headcount: Headcount | None, source: str) -> None:
     where = f"{source}, row {estate.row}"
     households = headcount.on(estate.service_start) if headcount else estate.declared_households
@@ -307,7 +338,7 @@ def _check_counts(estate: Estate, headcount: Headcount | None, source: str) -> N
     if not low <= per_household <= high:
         lost_wan = low <= per_household * 10_000 <= high
         raise CellError(
-            f"the floor area of {estate.estate_id} is implausible: {float(per_household):,.4g} m2 a household",
+            f"the floor area of {estate.estate_id} is implausible: {float(per_household):,.2f} m2 a household",
             where=f"{where}, column floor_area_m2",
             got=f"{estate.floor_area_centi_m2 / CENTI_M2:,.2f} m2 for {households} households",
             wanted=f"{low} to {high} m2 a household",

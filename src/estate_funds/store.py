@@ -7,18 +7,20 @@ the head of the journal after it, so a change that slips past the triggers is fo
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, LargeBinary, Text, event
 from sqlmodel import Field, SQLModel
 
 from estate_funds.errors import DamagedEntry, EstateFundsError, LedgerFormatError, LedgerNotFound, StoreUnavailable
-from estate_funds.journal import GENESIS, Draft, Entry, Evidence, Kind, Posting, link
+from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting, link
 
 FORMAT = 1
 _BATCH = 2_000
@@ -131,6 +133,9 @@ class Store:
             raise LedgerNotFound(
                 "there is no ledger at this address", where=str(path), fix="check the path, or run a case first"
             )
+        if path is not None and path.exists() and not create and not os.access(path.parent, os.W_OK):
+            # A copy on a read-only medium: SQLite could not make its -shm file, and nobody else can be writing.
+            url = f"sqlite:///file:{quote(str(path.resolve()))}?mode=ro&immutable=1&uri=true"
         try:
             engine = sa.create_engine(url)
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
@@ -223,12 +228,6 @@ class Store:
             self._lock(connection)
             yield connection
 
-    def tip(self, connection: Connection) -> tuple[int, bytes]:
-        """The last sequence number and the head, as this transaction sees them."""
-        last = sa.select(_ENTRY.c.seq, _ENTRY.c.head).order_by(_ENTRY.c.seq.desc()).limit(1)
-        row = connection.execute(last).first()
-        return (row.seq, row.head) if row else (0, GENESIS)
-
     def append(self, connection: Connection, entries: Sequence[Entry], head: bytes) -> bytes:
         """Add entries after `head`; the new head."""
         rows, lines = [], []
@@ -310,6 +309,13 @@ def _append_only(dialect: str) -> list[str]:
             f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} BEGIN SELECT RAISE(ABORT, '{words}'); END"
             for name in names
             for verb in ("UPDATE", "DELETE")
+        ] + [  # INSERT OR REPLACE deletes without a trigger, unless the connection asked for recursive ones
+            f"CREATE TRIGGER {name}_no_replace BEFORE INSERT ON {name} WHEN EXISTS (SELECT 1 FROM {name} WHERE {same}) "
+            f"BEGIN SELECT RAISE(ABORT, '{words}'); END"
+            for name, same in (
+                (_ENTRY.name, "seq = NEW.seq OR key = NEW.key"),
+                (_POSTING.name, "seq = NEW.seq AND line = NEW.line"),
+            )
         ]
     function = (
         "CREATE FUNCTION estate_funds_append_only() RETURNS trigger LANGUAGE plpgsql AS "

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+
+# Control characters, zero-width and direction marks, line separators, surrogates: a fixed list, so that a later Unicode
+# version judges an old text as the version that took it in did.
+INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun, in the singular or the plural.
+
+    >>> counted(1, "entry", "entries"), counted(1200, "finding")
+    ('1 entry', '1,200 findings')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def width(text: str) -> int:

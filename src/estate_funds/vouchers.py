@@ -40,13 +40,22 @@ def _received(fund: str, source_account: Account, detail: str, amount_fen: int, 
 
 def open_fund(fund: Fund, *, on: date, hands: Hands, policy: str = "") -> Draft:
     """Open a ring-fenced fund: its fence becomes an entry, so that replay needs no document."""
+    return _definition(Kind.OPEN_FUND, fund, on, f"open/{fund.fund_id}", hands, policy)
+
+
+def amend_fund(fund: Fund, *, on: date, key: str, hands: Hands, policy: str = "") -> Draft:
+    """Give an open fund another fence from now on: a new list of uses, an amended document."""
+    return _definition(Kind.AMEND_FUND, fund, on, key, hands, policy)
+
+
+def _definition(kind: Kind, fund: Fund, on: date, key: str, hands: Hands, policy: str) -> Draft:
     return Draft(
-        kind=Kind.OPEN_FUND,
+        kind=kind,
         effective=on,
-        key=f"open/{fund.fund_id}",
+        key=key,
         maker=hands.maker,
         approver=hands.approver,
-        narrative=f"open fund {fund.fund_id}: {fund.title}",
+        narrative=f"{kind.value.replace('_', ' ')} {fund.fund_id}: {fund.title}",
         document=fund.document,
         clause=fund.clause,
         policy=policy,

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from estate_funds.errors import FindingsError
 from estate_funds.money import format_yuan
+from estate_funds.text import counted
 
 
 class Severity(StrEnum):
@@ -62,7 +63,7 @@ class AuditReport:
         partial = [c.what for c in self.coverage if not c.complete]
         if self.findings:
             errors = sum(f.severity is Severity.ERROR for f in self.findings)
-            found = f"{_counted(len(self.findings), 'finding')} ({_counted(errors, 'error')})"
+            found = f"{counted(len(self.findings), 'finding')} ({counted(errors, 'error')})"
             return found + (f"; not covered: {', '.join(partial)}" if partial else "")
         return (
             f"no finding in what was covered; not covered: {', '.join(partial)}"
@@ -81,7 +82,8 @@ class AuditReport:
         """For people: coverage, findings, verdict."""
         rows = [f"  {c.what}: {c.checked:,} of {c.of:,}" + (f" ({c.note})" if c.note else "") for c in self.coverage]
         found = findings_text(self.findings)
-        return "\n".join(["coverage", *rows, *(["findings", found] if found else []), f"verdict: {self.verdict}"])
+        head = f"journal: {counted(self.entries, 'entry', 'entries')}, head {self.head}"
+        return "\n".join([head, "coverage", *rows, *(["findings", found] if found else []), f"verdict: {self.verdict}"])
 
     def to_json(self) -> dict[str, object]:
         """For programs: the same, as plain values."""
@@ -92,10 +94,6 @@ class AuditReport:
             "coverage": [asdict(c) | {"complete": c.complete} for c in self.coverage],
             "findings": [asdict(f) for f in self.findings],
         }
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def findings_text(findings: Sequence[Finding]) -> str:

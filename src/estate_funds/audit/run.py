@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Protocol
 
@@ -11,10 +11,11 @@ from estate_funds.assess import Claim, Claims, Status
 from estate_funds.audit.report import AuditReport, Coverage, Finding, Severity
 from estate_funds.errors import DamagedEntry, EstateFundsError, InvariantBroken
 from estate_funds.funds import Account
-from estate_funds.journal import GENESIS, Draft, Entry, Kind, link
+from estate_funds.journal import GENESIS, Draft, Entry, Kind, difference, link
 from estate_funds.ledger import Ledger, refold
 from estate_funds.money import format_yuan
-from estate_funds.vouchers import payee_fund, payer_funds
+from estate_funds.text import counted
+from estate_funds.vouchers import Hands, disburse, encumber, payee_fund, payer_funds
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
@@ -61,34 +62,57 @@ class _Books:
     entries: list[Entry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     verified: int = 0
+    passed: int = 0
+    heads: set[str] = field(default_factory=set)  # of the journal, those that somebody asked for
 
 
 def audit(
-    stored: Iterable[StoredEntry], case: AuditedCase | None = None, *, year: int | None = None, orphans: int = 0
+    stored: Iterable[StoredEntry],
+    case: AuditedCase | None = None,
+    *,
+    year: int | None = None,
+    as_of: date | None = None,
+    kept_head: str = "",
+    held: int | None = None,
+    orphans: int = 0,
 ) -> AuditReport:
     """Audit a journal, alone or against the case that it was booked from.
 
-    `year` limits the comparison to claims whose period begins in that calendar year; `orphans` is the number of posting
-    rows that belong to no entry.
+    `year` limits the comparison to claims whose period begins in that calendar year. `as_of` is the day by which what
+    is due must be booked: by default the last day of recording. `kept_head` is a head that was kept from an earlier
+    audit, through which the journal must still pass. `held` is the number of entries that the store holds, `orphans`
+    that of posting rows that belong to no entry.
     """
-    books = _replay(stored)
+    books = _replay(stored, kept_head)
     if orphans:
         what = f"{orphans} posting rows belong to no entry"
         books.findings.append(
             Finding("stray-postings", ERROR, what, "postings", clear="restore the journal from a backup")
         )
-    total = len(books.entries)
+    total = len(books.entries) if held is None else held
     coverage = [
-        Coverage("entries through the gate again", books.ledger.seq and total, total),
+        Coverage("entries through the gate again", books.passed, total),
         Coverage("entries whose hash and link hold", books.verified, total),
     ]
+    if not kept_head:
+        note = "not checked: give the head of an earlier audit; without one, a cut tail does not show"
+        coverage.append(Coverage("nothing cut off at the end", 0, 0, note))
+    else:
+        coverage.append(
+            Coverage("nothing cut off at the end", 1, 1, "the journal passes through the head that was kept")
+        )
+        if kept_head not in books.heads:
+            what = "the journal does not pass through the head that was kept"
+            coverage[-1] = Coverage("nothing cut off at the end", 1, 1)
+            clear = "restore the journal: entries were cut off or rewritten since"
+            books.findings.append(Finding("cut-off", ERROR, what, "journal", "other heads", kept_head, clear=clear))
     if case is None:
         note = "not checked: no case was given"
         coverage += [
             Coverage(what, 0, 0, note) for what in ("claims re-assessed", "facts of the case booked as they stand")
         ]
     else:
-        coverage += _compare(books, case, year)
+        coverage += _compare(books, case, year, as_of or books.ledger.recorded)
     coverage.append(Coverage("bank statements matched", 0, 0, "not checked: none are read yet"))
     return AuditReport(tuple(coverage), tuple(books.findings), total, books.ledger.head.hex())
 
@@ -96,13 +120,15 @@ def audit(
 # --- replay -------------------------------------------------------------------------------------------------------
 
 
-def _replay(stored: Iterable[StoredEntry]) -> _Books:
+def _replay(stored: Iterable[StoredEntry], kept_head: str) -> _Books:
     books = _Books()
     head = GENESIS
+    books.heads = {head.hex()} & {kept_head}
     for item in _readable(stored, books):
         entry, where = item.entry, f"entry {item.entry.seq} ({item.entry.draft.key})"
         if entry.seq != books.ledger.seq + 1:
-            what = f"entries {books.ledger.seq + 1} to {entry.seq - 1} are missing"
+            missing = counted(entry.seq - books.ledger.seq - 1, "entry", "entries")
+            what = f"{missing} missing before entry {entry.seq}; what follows may be its consequence"
             books.findings.append(Finding("gap", ERROR, what, where, clear="restore the journal from a backup"))
             books.ledger.seq = entry.seq - 1
         if entry.leaf != item.leaf:
@@ -112,6 +138,7 @@ def _replay(stored: Iterable[StoredEntry]) -> _Books:
         else:
             books.verified += 1
         head = item.head
+        books.heads |= {head.hex()} & {kept_head}
         _through_the_gate(books, entry, where)
         books.entries.append(entry)
     return books
@@ -137,6 +164,7 @@ def _tampered(books: _Books, what: str, where: str, computed: bytes, held: bytes
 def _through_the_gate(books: _Books, entry: Entry, where: str) -> None:
     try:
         refold(books.ledger, entry)
+        books.passed += 1
     except (EstateFundsError, InvariantBroken, ValueError, KeyError) as error:
         what = f"the gate refuses it: {error.what if isinstance(error, EstateFundsError) else error}"
         got, wanted, clause = (str(getattr(error, name, None) or "") for name in ("got", "wanted", "clause"))
@@ -155,22 +183,19 @@ def _through_the_gate(books: _Books, entry: Entry, where: str) -> None:
 Paid = dict[str, dict[tuple[str, str], int]]  # claim -> (from fund, to fund) -> fen
 
 
-def _compare(books: _Books, case: AuditedCase, year: int | None) -> list[Coverage]:
+def _compare(books: _Books, case: AuditedCase, year: int | None, as_of: date) -> list[Coverage]:
     claims = case.claims.where(year=year)
     paid, paid_on = _payments(books.entries)
-    as_of = books.ledger.recorded
     for claim in claims:
         books.findings += _claim_findings(claim, paid.get(claim.claim_id, {}), paid_on.get(claim.claim_id), case, as_of)
-    known = {claim.claim_id for claim in case.claims}
-    for claim_id, amounts in paid.items():
-        if claim_id not in known and any(amounts.values()):
-            amount = sum(amounts.values())
-            what = "a payment for a claim that the case does not know"
-            books.findings.append(
-                Finding("no-claim", ERROR, what, claim_id, amount_fen=amount, clear="recover it, or correct the case")
-            )
+    books.findings += _unclaimed(books.entries, case.claims)
     pending = sum(claim.status is Status.PENDING for claim in claims)
     notes = [f"{pending} pending: not paid, not nought"] if pending else []
+    ahead = sum(
+        (latest := case.latest_pay_day(c)) is not None and latest > as_of and c.claim_id not in paid for c in claims
+    )
+    if ahead:
+        notes.append(f"{ahead} not payable yet when the last entry was recorded")
     if year is not None:
         notes.append(f"only those that begin in {year}")
     stale = sum(e.draft.registry not in ("", case.registry_digest) for e in books.entries)
@@ -214,6 +239,40 @@ def _payments(entries: Iterable[Entry]) -> tuple[Paid, dict[str, date]]:
     return paid, paid_on
 
 
+def _unclaimed(entries: Iterable[Entry], claims: Claims) -> Iterator[Finding]:
+    """Promises and payments for claims that the case does not know, or not as the claim says."""
+    known = {claim.claim_id: claim for claim in claims}
+    reversed_ = {entry.draft.reference for entry in entries if entry.draft.kind is Kind.REVERSAL}
+    verbs = {Kind.ENCUMBRANCE: encumber, Kind.DISBURSEMENT: disburse}
+    for entry in entries:
+        draft = entry.draft
+        if draft.kind not in verbs or str(entry.seq) in reversed_:
+            continue
+        claim, where = known.get(draft.reference), f"entry {entry.seq} ({draft.key})"
+        amount = sum(p.amount_fen for p in draft.postings if p.account in (Account.TRANSFER_OUT, Account.ENCUMBERED))
+        if claim is None:
+            what, clear = f"a {draft.kind} for a claim that the case does not know", "reverse it, or correct the case"
+            yield Finding("no-claim", ERROR, what, where, draft.reference, amount_fen=amount, clear=clear)
+        elif claim.status is Status.DUE:
+            hands = Hands(draft.maker, draft.approver)
+            wanted = replace(verbs[draft.kind](claim, on=draft.effective, hands=hands), key=draft.key)
+            told = replace(draft, narrative=wanted.narrative, postings=wanted.postings)  # amounts are compared apart
+            if told.content_digest != wanted.content_digest:
+                what, clear = (
+                    f"the {draft.kind} names something else than the claim",
+                    "reverse it and book the right one",
+                )
+                yield Finding(
+                    "wrong-entry", ERROR, what, where, *difference(told, wanted), amount_fen=amount, clear=clear
+                )
+            if not draft.policy or not draft.registry:
+                what, clear = (
+                    "the entry does not say which policy and registry it came from",
+                    "reverse it and book it anew",
+                )
+                yield Finding("wrong-entry", ERROR, what, where, amount_fen=amount, clear=clear)
+
+
 def _claim_findings(
     claim: Claim, paid: Mapping[tuple[str, str], int], paid_on: date | None, case: AuditedCase, as_of: date
 ) -> Iterator[Finding]:
@@ -235,6 +294,10 @@ def _claim_findings(
         what, wanted = f"due, and not paid by {as_of}", f"by {latest}"
         limit = f"{claim.document} {claim.provision.pay_within.clause}" if claim.provision.pay_within else clause
         yield Finding("withheld", ERROR, what, claim.claim_id, "nothing", wanted, limit, claim.amount_fen, "pay it")
+    elif owed and paid_on is not None and claim.decided_on is not None and paid_on < claim.decided_on:
+        what, wanted = f"paid {(claim.decided_on - paid_on).days} days before the decision", f"after {claim.decided_on}"
+        clear = "explain on what ground it was paid"
+        yield Finding("early", ERROR, what, claim.claim_id, str(paid_on), wanted, clause, claim.amount_fen, clear)
     elif owed and latest is not None and paid_on is not None and paid_on > latest:
         limit = f"{claim.document} {claim.provision.pay_within.clause}" if claim.provision.pay_within else clause
         what = f"paid {(paid_on - latest).days} days late"
@@ -259,11 +322,11 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
         amount = sum(p.amount_fen for p in step.draft.postings if p.account == Account.CASH)
         if entry is None or str(entry.seq) in reversed_:
             what = "a fact of the case is not booked" if entry is None else f"booked as entry {entry.seq}, and reversed"
-            clear = "run the case again" if entry is None else "take the row out of the case, or book it again"
+            clear = "run the case again" if entry is None else "take the row out of the case, or give it a new id"
             books.findings.append(Finding("not-booked", ERROR, what, where, amount_fen=amount, clear=clear))
         elif not _same(entry.draft, step.draft):
             what = f"booked otherwise than the case says (entry {entry.seq})"
-            got, wanted = _difference(entry.draft.content, step.draft.content)
+            got, wanted = difference(entry.draft, step.draft)
             clear = "correct the case, or reverse the entry"
             books.findings.append(
                 Finding("booked-otherwise", ERROR, what, where, got, wanted, amount_fen=amount, clear=clear)
@@ -277,8 +340,12 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
         amount = sum(p.amount_fen for p in entry.draft.postings if p.account == Account.CASH)
         what, clear = "booked, and nowhere in the case", "add the row it rests on to the case, or reverse it"
         where = f"entry {entry.seq} ({entry.draft.key})"
-        books.findings.append(Finding("no-source", WARNING, what, where, amount_fen=amount, clear=clear))
-    return Coverage("facts of the case booked as they stand", len(steps), len(steps))
+        books.findings.append(
+            Finding("no-source", ERROR if amount else WARNING, what, where, amount_fen=amount, clear=clear)
+        )
+    every = len(list(case.facts))
+    note = f"{every - len(steps)} lie after {as_of}" if every > len(steps) else ""
+    return Coverage("facts of the case booked as they stand", len(steps), every, note)
 
 
 def _same(booked: Draft, wanted: Draft) -> bool:
@@ -290,12 +357,4 @@ def _same(booked: Draft, wanted: Draft) -> bool:
             wanted.document,
             wanted.clause,
         )
-    return booked.content == wanted.content
-
-
-def _difference(got: str, wanted: str) -> tuple[str, str]:
-    """The first line in which two contents differ."""
-    pairs = zip(got.splitlines(), wanted.splitlines(), strict=False)
-    return next(
-        ((g.replace("\t", " "), w.replace("\t", " ")) for g, w in pairs if g != w), ("fewer lines", "more lines")
-    )
+    return booked.content_digest == wanted.content_digest

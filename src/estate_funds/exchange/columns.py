@@ -6,7 +6,7 @@ from estate_funds.exchange import households
 from estate_funds.exchange.tables import Column
 
 ESTATES = (
-    Column("estate_id", "text", "stable id of the estate, unique", "yuanyi"),
+    Column("estate_id", "id", "stable id of the estate, unique", "yuanyi"),
     Column("name", "text", "name as people know it", "院一"),
     Column("city", "text", "city whose budget pays the city's share", "南昌市"),
     Column("district", "text", "district whose budget pays the district's share", "东湖区"),
@@ -24,14 +24,14 @@ ESTATES = (
 )
 HOUSEHOLDS = households.COLUMNS
 ASSESSMENTS = (
-    Column("estate_id", "text", "an estate_id of estates.csv", "yuanyi"),
+    Column("estate_id", "id", "an estate_id of estates.csv", "yuanyi"),
     Column("period", "count", "number of the service year (or the calendar year, if the document claims by it)", "3"),
     Column("result", "text", "a result that the document's gate knows", "pass"),
     Column("result_on", "day", "day of the result: payment is due from it", "2024-01-10"),
     Column("score", "number", "score, where the document divides by scores", "92.5", required=False),
 )
 SPENDING = (
-    Column("spending_id", "text", "id of the payment, unique and stable: it makes posting twice harmless", "s-2022-01"),
+    Column("spending_id", "id", "id of the payment, unique and stable: it makes posting twice harmless", "s-2022-01"),
     Column("on", "day", "day of payment", "2022-03-18"),
     Column("fund", "text", "the fund that pays: key/level/holder", "community-shortfall/community/院一社区"),
     Column("purpose", "text", "what for: must be permitted by the fund", "cleaning"),
@@ -45,15 +45,15 @@ SPENDING = (
     ),
 )  # fmt: skip
 INCOMES = (
-    Column("income_id", "text", "id of the receipt, unique and stable", "i-2022-01"),
+    Column("income_id", "id", "id of the receipt, unique and stable", "i-2022-01"),
     Column("on", "day", "day of receipt", "2022-06-30"),
-    Column("estate_id", "text", "the estate it was earned in", "yuanyi"),
+    Column("estate_id", "id", "the estate it was earned in", "yuanyi"),
     Column("source", "text", "a source that the document routes to a fund", "parcel-lockers"),
     Column("amount_yuan", "yuan", "amount in yuan", "6,000.00"),
     Column("evidence", "evidence", "as in spending.csv", "receipt:evidence/i-2022-01.txt", required=False),
 )
 TRANSFERS = (
-    Column("transfer_id", "text", "id of the transfer, unique and stable", "t-2021-01"),
+    Column("transfer_id", "id", "id of the transfer, unique and stable", "t-2021-01"),
     Column("on", "day", "day on which both budgets change", "2021-07-01"),
     Column("transfer", "text", "a transfer that the document declares", "outside-gate-duty"),
     Column("giver", "text", "the unit whose budget is cut", "城市环境服务中心"),
@@ -63,7 +63,7 @@ TRANSFERS = (
     Column("evidence", "evidence", "as in spending.csv", "budget-adjustment:evidence/t-2021-01.txt"),
 )
 FEES = (
-    Column("household_id", "text", "the household that paid", "yuanyi-01-0001"),
+    Column("household_id", "id", "the household that paid", "yuanyi-01-0001"),
     Column("fee", "text", "which fee", "property-service"),
     Column("month", "month", "the month that it pays for", "2022-03"),
     Column("amount_yuan", "yuan", "amount in yuan", "45.00"),

@@ -20,14 +20,14 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from estate_funds.errors import CellError, ColumnError, TableError
-from estate_funds.exchange.tables import Column, check_header, read_table
+from estate_funds.exchange.tables import Column, check_header, parse_cell, read_table
 from estate_funds.registry import Estate, Headcount, Household, count_households
 
 COLUMNS = (
     Column(
         "household_id", "text", "the property unit's id, unique in the file; hashed ids do as well", "yuanyi-01-0001"
     ),
-    Column("estate_id", "text", "an estate_id of estates.csv", "yuanyi"),
+    Column("estate_id", "id", "an estate_id of estates.csv", "yuanyi"),
     Column("registered_on", "day", "first day in the register", "2020-12-01"),
     Column("removed_on", "day", "first day no longer in it; empty while it is", "2024-05-01", required=False),
     Column("building", "text", "building number, not used in any amount", "12", required=False),
@@ -110,7 +110,7 @@ def _sound(table: pa.Table, estates: Mapping[str, Estate]) -> bool:
     required = ("household_id", "estate_id", "registered_on")
     if any(table[name].null_count for name in required):
         return False
-    if pc.any(pc.or_(pc.starts_with(ids, " "), pc.ends_with(ids, " "))).as_py():
+    if not _plain(ids):
         return False
     if not _distinct(ids) or not set(pc.unique(table["estate_id"]).to_pylist()) <= set(estates):
         return False
@@ -118,6 +118,15 @@ def _sound(table: pa.Table, estates: Mapping[str, Estate]) -> bool:
         return True
     late = pc.less_equal(table["removed_on"], table["registered_on"])
     return not pc.any(late).as_py()
+
+
+def _plain(ids: pa.Array) -> bool:
+    """Whether ids are printable, in one form (NFKC), and without blanks around them: look-alikes would count twice."""
+    if pc.all(pc.string_is_ascii(ids)).as_py():
+        same = pc.ascii_trim_whitespace(ids).equals(ids)
+        return bool(same and pc.all(pc.ascii_is_printable(ids)).as_py())
+    same = pc.utf8_trim_whitespace(ids).equals(ids) and pc.utf8_normalize(ids, "NFKC").equals(ids)
+    return bool(same and pc.all(pc.utf8_is_printable(ids)).as_py())
 
 
 def _distinct(ids: pa.Array) -> bool:
@@ -180,8 +189,9 @@ def _rows(path: Path) -> Iterator[Household]:
         for column in COLUMNS:
             if column.required and values.get(column.name) in (None, ""):
                 raise CellError("the cell is empty", where=f"{where}, column {column.name}", wanted=column.about)
-        ids = values["household_id"].strip(), values["estate_id"].strip()
-        yield Household(*ids, values["registered_on"], values.get("removed_on"), number)
+        id_column = COLUMNS[0]
+        unit, estate_id = (str(parse_cell(id_column, values[n].strip(), where)) for n in ("household_id", "estate_id"))
+        yield Household(unit, estate_id, values["registered_on"], values.get("removed_on"), number)
 
 
 __all__ = ["COLUMNS", "read_households"]

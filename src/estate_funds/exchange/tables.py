@@ -8,16 +8,27 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 
 from estate_funds.calendar import Month, parse_day
-from estate_funds.errors import AmountError, CellError, ColumnError, DateError, EstateFundsError, TableError, nearest
+from estate_funds.errors import (
+    AmountError,
+    CellError,
+    ColumnError,
+    DateError,
+    EstateFundsError,
+    InvariantBroken,
+    TableError,
+    nearest,
+)
 from estate_funds.money import MAX_FEN, parse_yuan
+from estate_funds.text import INVISIBLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,7 @@ class Column:
     """One column: how its text becomes a value, and what to tell the person who fills it."""
 
     name: str
-    type: str  # text, day, month, count, whole, area, yuan, number, choice, evidence
+    type: str  # text, id, day, month, count, area, yuan, number, choice, evidence
     about: str
     example: str
     required: bool = True
@@ -52,8 +63,9 @@ class Row:
 
     def day(self, name: str) -> date:
         """The day in a required day column."""
-        value = self.values[name]
-        assert isinstance(value, date)  # the column's parser saw to it
+        value = self.optional_day(name)
+        if value is None:
+            raise InvariantBroken(f"{self.where}: {name} is no required day column")
         return value
 
     def optional_day(self, name: str) -> date | None:
@@ -62,9 +74,10 @@ class Row:
         return value if isinstance(value, date) else None
 
     def whole(self, name: str) -> int:
-        """The number in a required count, whole, area (centi-m2) or yuan (fen) column."""
-        value = self.values[name]
-        assert isinstance(value, int)  # the column's parser saw to it
+        """The number in a required count, area (centi-m2) or yuan (fen) column."""
+        value = self.optional_whole(name)
+        if value is None:
+            raise InvariantBroken(f"{self.where}: {name} is no required number column")
         return value
 
     def optional_whole(self, name: str) -> int | None:
@@ -83,11 +96,12 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        encoding = "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "GB18030"
         raise TableError(
             "the file is not UTF-8",
             where=path.name,
             got=f"byte 0x{error.object[error.start]:02x} at {error.start}",
-            fix="save it as 'CSV UTF-8', or convert it: iconv -f GB18030 -t UTF-8",
+            fix=f"save it as 'CSV UTF-8', or convert it: iconv -f {encoding} -t UTF-8",
         ) from None
     except OSError as error:
         raise TableError("the file cannot be read", where=str(path), got=error.strerror) from None
@@ -103,12 +117,14 @@ def check_header(header: list[str], columns: tuple[Column, ...], source: str) ->
     """ColumnError for a column that is missing, unknown (with the nearest name) or doubled."""
     known = [column.name for column in columns]
     where = f"{source}, row 1"
+    missing = [column.name for column in columns if column.required and column.name not in header]
     for name in header:
         if name not in known:
-            raise ColumnError("unknown column", where=where, got=repr(name), fix=nearest(name, known))
+            hint = "part the cells with commas" if ";" in name or "\t" in name else nearest(name, known)
+            wanted = f"{', '.join(missing)} (missing)" if missing else None
+            raise ColumnError("unknown column", where=where, got=repr(name), wanted=wanted, fix=hint)
         if header.count(name) > 1:
             raise ColumnError("the column stands twice", where=where, got=repr(name), fix="delete one of the two")
-    missing = [column.name for column in columns if column.required and column.name not in header]
     if missing:
         raise ColumnError(
             f"missing column{'s' if len(missing) > 1 else ''}",
@@ -167,19 +183,26 @@ def parse_cell(column: Column, cell: str, where: str) -> object:
 
 
 def _count(cell: str) -> int:
-    value = _whole(cell)
-    if value < 1:
-        raise AmountError("a count must be 1 or more", wanted="a whole number, 1 or more")
-    return value
-
-
-def _whole(cell: str) -> int:
-    if not (cell.isascii() and cell.lstrip("-").isdigit()):
+    if not re.fullmatch("-?[0-9]{1,15}", cell):
         raise AmountError("not a whole number", wanted="digits only, such as 961")
-    value = int(cell)
-    if value < 0:
-        raise AmountError("a negative number", wanted="0 or more")
-    return value
+    if int(cell) < 1:
+        what = "a negative number" if cell.startswith("-") else "a count of nought"
+        raise AmountError(what, wanted="a whole number, 1 or more")
+    return int(cell)
+
+
+def _text(cell: str) -> str:
+    if found := INVISIBLE.search(cell):
+        raise AmountError(f"an invisible character ({found[0]!a})", wanted="visible text on one line")
+    if not unicodedata.is_normalized("NFC", cell):
+        raise AmountError("text that is not in Unicode normal form C", wanted="the same, normalised to NFC")
+    return cell
+
+
+def _id(cell: str) -> str:
+    if not unicodedata.is_normalized("NFKC", cell):
+        raise AmountError("an id with full-width or other compatibility characters", wanted="plain characters")
+    return _text(cell)
 
 
 def _area(cell: str) -> int:
@@ -194,13 +217,11 @@ def _area(cell: str) -> int:
 
 
 def _number(cell: str) -> Fraction:
-    try:
-        value = Decimal(cell)
-        if not value.is_finite() or abs(value.adjusted()) > 30:
-            raise InvalidOperation
-        return Fraction(value)
-    except InvalidOperation:
-        raise AmountError("not a number", wanted="digits with an optional point, such as 92.5") from None
+    if not re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", cell):
+        raise AmountError("not a number", wanted="digits with an optional point, such as 92.5")
+    if cell.startswith("-"):
+        raise AmountError("a negative number", wanted="0 or more")
+    return Fraction(cell)
 
 
 def _yuan(cell: str) -> int:
@@ -222,11 +243,11 @@ def _day(cell: str) -> date:
 
 
 _PARSERS: dict[str, Callable[[str], object]] = {
-    "text": str,
+    "text": _text,
+    "id": _id,
     "choice": str,
-    "evidence": str,
+    "evidence": _text,
     "count": _count,
-    "whole": _whole,
     "area": _area,
     "number": _number,
     "yuan": _yuan,

@@ -60,10 +60,11 @@ Exact = Annotated[
     BeforeValidator(_exact),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?(/\d+)?$", "description": "an exact number, quoted"}),
 ]
+NotNegative = Annotated[Exact, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", description="a name in lower case")]
 Names = Annotated[tuple[Name, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 Rules = Annotated[
-    tuple[Annotated[str, Field(pattern=r"^[A-Z]\d{2}$")], ...],
+    tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], ...],
     BeforeValidator(as_tuple),
     Field(description="ids of the rule list that this key answers"),
 ]
@@ -95,7 +96,7 @@ class Dated(Cited):
     @model_validator(mode="after")
     def _ordered(self) -> Dated:
         if self.until is not None and self.until <= self.start:
-            raise ValueError(f"until {self.until} does not lie after from {self.start}")
+            raise ValueError(f"until {self.until}: wanted a day after from, {self.start}")
         return self
 
     def in_force(self, day: date) -> bool:
@@ -110,10 +111,14 @@ def _seamless(versions: Sequence[Dated]) -> None:
     """Refuse versions that leave a gap, overlap, or stand out of order."""
     for earlier, later in pairwise(versions):
         if later.start <= earlier.start:
-            raise ValueError(f"the version from {later.start} overlaps the one from {earlier.start}")
+            raise ValueError(
+                f"the version from {later.start} overlaps the one from {earlier.start}: wanted a later day"
+            )
         if earlier.until is not None and earlier.until != later.start:
             kind = "gap" if earlier.until < later.start else "overlap"
-            raise ValueError(f"{kind} between {earlier.until} (until) and {later.start} (from)")
+            raise ValueError(
+                f"{kind} between until {earlier.until} and the next from {later.start}: wanted the same day"
+            )
 
 
 def version_on(versions: Sequence[D], day: date, what: str) -> D:
@@ -167,7 +172,7 @@ class Tier(Node):
     """A rate for a run of service years, both ends included, as documents say it (前3年, 第4年)."""
 
     service_years: Annotated[tuple[int, ...], BeforeValidator(as_tuple), Field(min_length=2, max_length=2)]
-    value: Exact
+    value: NotNegative
 
     @model_validator(mode="after")
     def _ordered(self) -> Tier:
@@ -181,7 +186,7 @@ class Rate(Dated):
     """A dated rate: one value, or tiers over service years."""
 
     unit: Unit
-    value: Exact | None = None
+    value: NotNegative | None = None
     tiers: Annotated[tuple[Tier, ...], BeforeValidator(as_tuple)] = ()
 
     @model_validator(mode="after")
@@ -192,9 +197,9 @@ class Rate(Dated):
             wanted = earlier.service_years[1] + 1
             if later.service_years[0] != wanted:
                 kind = "gap" if later.service_years[0] > wanted else "overlap"
-                raise ValueError(f"{kind} in tiers: service year {wanted} wanted, got {later.service_years[0]}")
+                raise ValueError(f"{kind} in tiers at service year {later.service_years[0]}: wanted {wanted}")
         if self.tiers and self.tiers[0].service_years[0] != 1:
-            raise ValueError(f"gap in tiers: service year 1 wanted, got {self.tiers[0].service_years[0]}")
+            raise ValueError(f"gap in tiers before service year {self.tiers[0].service_years[0]}: wanted 1")
         return self
 
     def in_year(self, number: int) -> Fraction | None:
@@ -212,7 +217,7 @@ class Rate(Dated):
 class Total(Dated):
     """A dated total to be divided, in yuan per claim period."""
 
-    value: Exact
+    value: NotNegative
 
 
 class PayerSplit(Dated):
@@ -225,11 +230,13 @@ class PayerSplit(Dated):
     def _whole(self) -> PayerSplit:
         whole = sum(self.shares.values(), Fraction(0))
         if whole != 1:
-            raise ValueError(f"the shares sum to {whole}, wanted 1")
+            raise ValueError(f"the shares sum to {whole}: wanted 1")
         if any(share <= 0 for share in self.shares.values()):
-            raise ValueError("every share must be above 0")
+            raise ValueError(f"a share of {min(self.shares.values())}: wanted every share above 0")
         if self.odd_fen_to not in self.shares:
-            raise ValueError(f"odd_fen_to {self.odd_fen_to!r} pays no share; {nearest(self.odd_fen_to, self.shares)}")
+            raise ValueError(
+                f"odd_fen_to {self.odd_fen_to!r}: wanted one that pays a share; {nearest(self.odd_fen_to, self.shares)}"
+            )
         return self
 
 
@@ -250,7 +257,7 @@ class Gate(Cited):
     @model_validator(mode="after")
     def _disjoint(self) -> Gate:
         if both := set(self.passes) & set(self.fails):
-            raise ValueError(f"{', '.join(sorted(both))} both passes and fails")
+            raise ValueError(f"{', '.join(sorted(both))} both passes and fails: wanted each result once")
         return self
 
 
@@ -294,15 +301,17 @@ class Provision(Cited):
             _seamless(versions)
         one = self.sum == "rate_times_base"
         if one and (not self.rate or self.total or self.weights):
-            raise ValueError("rate_times_base wants [[rate]], and neither total nor weights")
+            raise ValueError("rate_times_base otherwise: wanted [[rate]], and neither total nor weights")
         if not one and (self.rate or not self.total or self.weights is None):
-            raise ValueError("total_over_weights wants [[total]] and weights, and no rate")
+            raise ValueError("total_over_weights otherwise: wanted [[total]] and weights, and no rate")
         if not one and self.claim_period != "calendar_year":
-            raise ValueError("total_over_weights wants claim_period = calendar_year: one total, one common year")
+            raise ValueError(
+                "total_over_weights by service year: wanted claim_period = calendar_year, one total for one common year"
+            )
         if self.anchor == "decision" and self.gate is None:
-            raise ValueError("anchor = decision wants a gate: without one there is no decision")
+            raise ValueError("anchor = decision without a gate: wanted a gate, which makes the decision")
         if self.rounding.level == "household" and any(r.unit.measure is not Measure.HOUSEHOLD for r in self.rate):
-            raise ValueError("rounding per household wants a rate per household")
+            raise ValueError("rounding per household of another rate: wanted a rate per household")
         return self
 
 
@@ -324,10 +333,11 @@ class Setting(Cited):
 
 
 class PermitRule(Dated):
-    """Purposes x payee classes x period, and the kinds of evidence that each spending needs."""
+    """Purposes x payee classes x period, the fund that takes, and the kinds of evidence that each payment needs."""
 
     purposes: Names | SettingRef
     payee_classes: Names
+    into: Annotated[str, Field(description="fund that takes; left out where the money leaves the books")] = ""
     requires: Annotated[tuple[Name, ...], BeforeValidator(as_tuple)] = ()
 
 
@@ -381,7 +391,7 @@ class Requirement(Cited):
             raise ValueError("wanted exactly one of on_or_before, on_or_after, at_least, at_most")
         dated = self.fact.endswith("_on")
         if dated != (self.on_or_before is not None or self.on_or_after is not None):
-            raise ValueError(f"{self.fact} is {'a date' if dated else 'a number'}: the bound is of the other kind")
+            raise ValueError(f"a bound of the other kind: wanted {'a date' if dated else 'a number'} for {self.fact}")
         return self
 
 

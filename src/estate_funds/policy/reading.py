@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -70,22 +70,55 @@ def _refusal(error: type[InputError], source: str, problems: list[Problem]) -> I
     return refusal
 
 
+_WANTED = {  # what pydantic says of types, in the words of somebody who fills in a document
+    "string_type": "text in quotes",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "string_too_short": "some text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "date_type": "a day, YYYY-MM-DD without quotes",
+    "date_from_datetime_inexact": "a day, without a time",
+    "dict_type": "a table",
+    "tuple_type": "a list",
+    "literal_error": "{expected}",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "too_short": "at least {min_length}",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+
+
 def _problem(model: type[BaseModel], error: Any) -> Problem:
-    loc = [part for part in error["loc"] if part not in ("tuple[constrained-str, ...]", "SettingRef")]
+    loc = [part for part in error["loc"] if "[" not in str(part) and part != "SettingRef"]
     path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".") or "(document)"
-    got = error.get("input")
     if error["type"] == "extra_forbidden":
-        return path, str(loc[-1]), "no such key in the language", nearest(str(loc[-1]), _keys(model))
+        return path, repr(loc[-1]), "a key of this table", nearest(str(loc[-1]), _keys_at(model, loc[:-1]))
     if error["type"] == "missing":
         return path, None, "a value: the key is missing", ""
-    shown = None if isinstance(got, dict | BaseModel) else repr(got)
-    return path, shown, error["msg"].removeprefix("Value error, "), ""
+    given = error.get("input")
+    shown = None if isinstance(given, dict | list | BaseModel) else repr(given)
+    if error["type"] == "value_error":  # our own: "what is wrong, wanted what"
+        wrong, _, wanted = error["msg"].removeprefix("Value error, ").partition("wanted ")
+        wrong = wrong.rstrip(" ,;:")
+        return path, f"{shown}: {wrong}" if shown and wrong else shown or wrong, wanted or "something else", ""
+    return path, shown, _WANTED.get(error["type"], error["msg"]).format(**error.get("ctx", {})), ""
 
 
-def _keys(model: type[BaseModel]) -> set[str]:
-    schema = model.model_json_schema()
-    tables = [schema, *schema.get("$defs", {}).values()]
-    return {key for table in tables for key in table.get("properties", {})}
+def _keys_at(model: type[BaseModel], loc: list[Any]) -> set[str]:
+    """The keys of the table at a path: models by field, lists by index, tables of tables by any name."""
+    kind: Any = model
+    for part in loc:
+        fields = {field.alias or name: field.annotation for name, field in getattr(kind, "model_fields", {}).items()}
+        kind = _inner(fields[part]) if part in fields else kind
+    return {field.alias or name for name, field in getattr(kind, "model_fields", {}).items()}
+
+
+def _inner(annotation: Any) -> Any:
+    """The model inside an annotation, be it optional, a list or a table of it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := _inner(arg)) is not None), None)
 
 
 def _dangling(document: Document) -> Iterator[Problem]:
@@ -108,6 +141,11 @@ def _dangling(document: Document) -> Iterator[Problem]:
         if fund not in document.funds:
             yield path, fund, "a key of [funds]", nearest(fund, document.funds)
     yield from _unheld(document)
+    for name, rule in document.funds.items():
+        for number, permit in enumerate(rule.permits):
+            if permit.into and permit.into not in document.funds:
+                path = f"funds.{name}.permits[{number}].into"
+                yield path, permit.into, "a key of [funds]", nearest(permit.into, document.funds)
     for name, provision in document.provisions.items():
         held = document.funds[provision.pays_from].held_by if provision.pays_from in document.funds else ()
         for split in provision.payers:

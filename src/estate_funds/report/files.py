@@ -85,7 +85,7 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([_harmless(cell) for cell in row] for row in rows)
-    return buffer.getvalue()
+    return "\ufeff" + buffer.getvalue()  # without the mark, Excel on a Chinese Windows reads UTF-8 as GBK
 
 
 def _harmless(cell: object) -> object:

@@ -11,7 +11,7 @@ from estate_funds.errors import EvidenceMissing, OutsideFence, Overdrawn, Refusa
 from estate_funds.money import format_yuan
 from estate_funds.report.balances import FundBalance
 from estate_funds.report.vouchers import Voucher, voucher_text
-from estate_funds.text import table
+from estate_funds.text import counted, table
 
 MANY = 12  # above so many estates or funds, a table is summed up one level higher
 
@@ -78,14 +78,14 @@ def awards_text(claims: Claims) -> str:
 def vouchers_text(posted: Posted, vouchers: Sequence[Voucher]) -> str:
     """How many entries of each kind were booked, and one payment in full."""
     new = ", ".join(f"{count:,} {kind}" for kind, count in sorted(posted.kinds.items()))
-    rows = [f"  {len(posted.entries):,} new entries: {new}" if new else "  nothing new"]
+    rows = [f"  {counted(len(posted.entries), 'new entry', 'new entries')}: {new}" if new else "  nothing new"]
     if posted.repeated:
         rows.append(f"  {posted.repeated:,} stood already and were left alone")
     if posted.waiting:
         first = min(step.draft.effective for step in posted.waiting)
-        rows.append(f"  {len(posted.waiting):,} lie ahead of today and wait, the first for {first}")
+        rows.append(f"  {counted(len(posted.waiting), 'step')} ahead of today, the first on {first}: waiting")
     paid = next((v for v in vouchers if v.entry.draft.kind == "disbursement"), None)
-    if paid:
+    if paid and new:
         rows += ["  one of them in full:", *("  " + line for line in voucher_text(paid).splitlines())]
     return "\n".join(rows)
 
@@ -132,7 +132,7 @@ def run_text(
     sections = [
         ("What the document says", documents_text(case)),
         ("Registry", registry_text(case)),
-        ("What is owed, in yuan", awards_text(case.claims)),
+        ("What is owed by all facts of the case, in yuan", awards_text(case.claims)),
         ("What was booked", vouchers_text(posted, vouchers)),
         ("Where each fund stands, in yuan", balances_text(balances)),
         ("What was tried and refused", attempts_text(answers)),
