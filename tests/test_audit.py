@@ -13,9 +13,9 @@ import pytest
 from conftest import EXAMPLES, HANDS, TODAY
 from estate_funds import Books, FindingsError, load_case
 from estate_funds.audit import Severity, audit
-from estate_funds.errors import CaseError, DamagedEntry
+from estate_funds.errors import CaseError, DamagedEntry, KeyConflict
 from estate_funds.journal import Posting
-from estate_funds.vouchers import appropriate, reverse
+from estate_funds.vouchers import amend_fund, appropriate, reverse
 
 Edit = Callable[[Path, str, str], None]
 
@@ -249,6 +249,24 @@ def test_new_people_and_names_do_not_stop_a_second_run(booked: Path, edit: Edit)
         case = load_case(booked)
         assert len(books.run(case).entries) == 0
         assert books.audit(case).findings == ()
+
+
+def test_a_fence_is_amended_with_the_case_and_not_behind_its_back(booked: Path, edit: Edit) -> None:
+    fund = "community-shortfall/community/院一社区"
+    with Books.open(str(booked / "books.db"), recorded_on=TODAY) as books:
+        text = (booked / "case.toml").read_text(encoding="utf-8")
+        (booked / "case.toml").write_text(text.replace('"repair"]', '"repair", "heating"]'), encoding="utf-8")
+        wider = load_case(booked)
+        with pytest.raises(KeyConflict) as caught:
+            books.run(wider)
+        assert "heating" in str(caught.value.got)
+        for name in (fund, fund.replace("院一", "院二")):
+            books.post(amend_fund(wider.funds[name], on=TODAY, key=f"amend/{name}", hands=HANDS))
+        assert len(books.run(wider).entries) == 0
+        assert books.audit(wider).findings == ()
+        (booked / "case.toml").write_text(text, encoding="utf-8")
+        findings = books.audit(load_case(booked)).findings
+    assert [f.rule for f in findings] == ["booked-otherwise"] * 2
 
 
 def test_one_case_a_ledger(booked: Path, edit: Edit) -> None:

@@ -36,7 +36,7 @@ ESTATES = {name: make_estate(name) for name in "abc"}
 DAYS = st.dates(date(2019, 1, 1), date(2023, 12, 31))
 HOUSEHOLDS = st.lists(
     st.tuples(
-        st.sampled_from([f"h{n}" for n in range(30)] + [" h1", "h2 "]),
+        st.sampled_from([f"h{n}" for n in range(30)] + [" h1", "h2 ", "ｈ3"]),
         st.sampled_from(["a", "b", "c", "c", "x"]),
         DAYS,
         st.none() | DAYS,

@@ -81,6 +81,8 @@ def test_a_refused_batch_leaves_nothing(address: str) -> None:
         assert books.ledger.available(FUND.fund_id) == 1_000
         with pytest.raises(OutsideFence):
             books.post([spending("s1", 600), spending("s3", 1, purpose="banquet")])
+        with pytest.raises(KeyConflict):
+            books.post([spending("s1", 600), spending("s1", 1)])
         assert len(books) == 2
         assert len(books.post([spending("s1", 600), spending("s4", 400)]).entries) == 2
         assert books.audit().findings == ()
@@ -94,8 +96,10 @@ def test_two_books_see_each_other(address: str) -> None:
         with pytest.raises(Overdrawn):
             other.post(spending("s2", 700))
         assert other.post(spending("s1", 700)).repeated == 1
-        with pytest.raises(KeyConflict):
+        with pytest.raises(KeyConflict) as caught:
             other.post(spending("s1", 300))
+        assert "expenditure cleaning D 300" in str(caught.value.got)
+        assert "expenditure cleaning D 700" in str(caught.value.wanted)
         other.post(spending("s2", 300))
         assert one.ledger.head == other.ledger.head
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
+from itertools import islice
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -105,7 +106,6 @@ class Books:
     def _post(self, steps: Iterable[Work], progress: Callable[[int], None] | None, *, again_on: date) -> Posted:
         entries: list[Entry] = []
         repeated = 0
-        today = self.today
         try:
             with self._store.writing() as connection:
                 ledger = self._catch_up(connection)
@@ -113,7 +113,7 @@ class Books:
                 for done, step in enumerate(steps, start=1):
                     before = len(entries)
                     for draft, origin in _drafts(ledger, step, again_on):
-                        entry = None if ledger.is_open(draft) else self._post_one(connection, draft, origin, today)
+                        entry = None if ledger.is_open(draft) else self._post_one(connection, ledger, draft, origin)
                         entries += [entry] if entry is not None else []
                     repeated += len(entries) == before and isinstance(step, Step)
                     if progress and done % PROGRESS_EVERY == 0:
@@ -124,15 +124,14 @@ class Books:
             raise
         return Posted(tuple(entries), repeated)
 
-    def _post_one(self, connection: Connection, draft: Draft, origin: str, today: date) -> Entry | None:
-        ledger = self._ledger or Ledger()
+    def _post_one(self, connection: Connection, ledger: Ledger, draft: Draft, origin: str) -> Entry | None:
         try:
-            return ledger.post(draft, recorded=today)
+            return ledger.post(draft, recorded=self.today)
         except EstateFundsError as refusal:
-            if isinstance(refusal, KeyConflict):
+            if isinstance(refusal, KeyConflict):  # say which line differs, where the other draft is booked already
                 seq = ledger.keys[draft.key][0]
-                stands = next(stored.entry for stored in self._store.read_in(connection, after=seq - 1))
-                refusal.got, refusal.wanted = difference(draft, stands.draft)
+                for stored in islice(self._store.read_in(connection, after=seq - 1), 1):
+                    refusal.got, refusal.wanted = difference(draft, stored.entry.draft)
             if origin:
                 refusal.where = f"{origin} ({draft.key})"
             raise

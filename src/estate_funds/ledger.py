@@ -350,9 +350,7 @@ class Ledger:
             fund = self.funds[fund_id]
             permits = fund.permits_for(draft.purpose, draft.payee_class)
             if draft.kind is not Kind.ENCUMBRANCE:
-                into = {holder_of(p.detail)[0] for p in draft.postings if p.account == _OUT and p.fund == fund_id} or {
-                    ""
-                }
+                into = _taking(draft, fund_id) or {""}
                 permits = [p for p in permits if {p.into} == into]
             valid = [
                 p for p in permits if p.start <= draft.effective and (p.until is None or draft.effective < p.until)

@@ -133,8 +133,8 @@ class Store:
             raise LedgerNotFound(
                 "there is no ledger at this address", where=str(path), fix="check the path, or run a case first"
             )
-        if path is not None and path.exists() and not create and not os.access(path.parent, os.W_OK):
-            # A copy on a read-only medium: SQLite could not make its -shm file, and nobody else can be writing.
+        if path is not None and not create and not os.access(path.parent, os.W_OK) and not _unmerged(path):
+            # A copy on a read-only medium, where SQLite cannot make its -shm file.
             url = f"sqlite:///file:{quote(str(path.resolve()))}?mode=ro&immutable=1&uri=true"
         try:
             engine = sa.create_engine(url)
@@ -279,6 +279,12 @@ def _sqlite_path(url: str) -> Path | None:
     name = url.removeprefix("sqlite:///")
     plain = url.startswith("sqlite:///") and not name.startswith((":memory:", "file:"))
     return Path(name) if plain and name else None
+
+
+def _unmerged(path: Path) -> bool:
+    """Whether the newest entries still stand in the write-ahead log beside the file: then the file alone is not all."""
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -195,7 +195,7 @@ def _compare(books: _Books, case: AuditedCase, year: int | None, as_of: date) ->
         (latest := case.latest_pay_day(c)) is not None and latest > as_of and c.claim_id not in paid for c in claims
     )
     if ahead:
-        notes.append(f"{ahead} not payable yet when the last entry was recorded")
+        notes.append(f"{ahead} not payable before {as_of} is over")
     if year is not None:
         notes.append(f"only those that begin in {year}")
     stale = sum(e.draft.registry not in ("", case.registry_digest) for e in books.entries)
@@ -294,8 +294,8 @@ def _claim_findings(
         what, wanted = f"due, and not paid by {as_of}", f"by {latest}"
         limit = f"{claim.document} {claim.provision.pay_within.clause}" if claim.provision.pay_within else clause
         yield Finding("withheld", ERROR, what, claim.claim_id, "nothing", wanted, limit, claim.amount_fen, "pay it")
-    elif owed and paid_on is not None and claim.decided_on is not None and paid_on < claim.decided_on:
-        what, wanted = f"paid {(claim.decided_on - paid_on).days} days before the decision", f"after {claim.decided_on}"
+    elif owed and got and paid_on is not None and claim.decided_on is not None and paid_on < claim.decided_on:
+        what, wanted = f"paid {(claim.decided_on - paid_on).days} days before the decision", f"from {claim.decided_on}"
         clear = "explain on what ground it was paid"
         yield Finding("early", ERROR, what, claim.claim_id, str(paid_on), wanted, clause, claim.amount_fen, clear)
     elif owed and latest is not None and paid_on is not None and paid_on > latest:
@@ -324,7 +324,7 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
             what = "a fact of the case is not booked" if entry is None else f"booked as entry {entry.seq}, and reversed"
             clear = "run the case again" if entry is None else "take the row out of the case, or give it a new id"
             books.findings.append(Finding("not-booked", ERROR, what, where, amount_fen=amount, clear=clear))
-        elif not _same(entry.draft, step.draft):
+        elif not _same(entry.draft, step.draft, books.ledger):
             what = f"booked otherwise than the case says (entry {entry.seq})"
             got, wanted = difference(entry.draft, step.draft)
             clear = "correct the case, or reverse the entry"
@@ -348,13 +348,8 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
     return Coverage("facts of the case booked as they stand", len(steps), every, note)
 
 
-def _same(booked: Draft, wanted: Draft) -> bool:
-    """Whether an entry is what the case asks for; a fund may have been opened by other hands, on another day."""
+def _same(booked: Draft, wanted: Draft, ledger: Ledger) -> bool:
+    """Whether an entry is what the case asks for; of a fund, whether the definition in force is."""
     if wanted.kind is Kind.OPEN_FUND:
-        return (booked.kind, booked.terms, booked.document, booked.clause) == (
-            wanted.kind,
-            wanted.terms,
-            wanted.document,
-            wanted.clause,
-        )
+        return ledger.is_open(wanted)
     return booked.content_digest == wanted.content_digest

@@ -34,7 +34,7 @@ COLUMNS = (
     Column("floor_area_m2", "area", "floor area, not used by a rate per household", "87.16", required=False),
 )
 # What no count uses is not judged here, so that both readers judge alike.
-_AS_COUNTED = tuple(c if c.name in ("registered_on", "removed_on") else replace(c, type="text") for c in COLUMNS)
+_AS_COUNTED = tuple(replace(c, type="text") if c.name in ("building", "floor_area_m2") else c for c in COLUMNS)
 _EPOCH = date(1970, 1, 1).toordinal()
 _LOW_32 = (1 << 32) - 1
 _TYPES = {
