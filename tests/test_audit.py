@@ -218,7 +218,7 @@ def test_payments_that_say_something_else_than_the_claim() -> None:
         books.post(spoiled)
         findings = books.audit(case).findings
     assert {f.rule for f in findings} == {"wrong-entry"}
-    assert len(findings) == 18
+    assert len(findings) == 9
 
 
 def test_paid_before_the_decision() -> None:

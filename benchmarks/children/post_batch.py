@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from estate_funds import Books, load_document
-from estate_funds.funds import Fund, define_fund
+from estate_funds.case import define_fund
+from estate_funds.funds import Fund
 from estate_funds.journal import Draft, Evidence
 from estate_funds.vouchers import Hands, appropriate, open_fund, spend
 

@@ -231,7 +231,7 @@ class Case:
                 )
         document = holding[0]
         settings = document.settled(self.file.settings.get(document.id, {}))
-        return _define_fund(document, *holder_of(fund), settings=settings)
+        return define_fund(document, *holder_of(fund), settings=settings)
 
     def _fund_steps(self) -> Iterator[Step]:
         for fund in self.funds.values():
@@ -397,7 +397,7 @@ class Case:
         return tuple(found)
 
 
-def _define_fund(
+def define_fund(
     document: Document, key: str, level: str, holder: str, *, settings: Mapping[str, Sequence[str]]
 ) -> Fund:
     """The fund of a holder as a document and the case's settings define it."""
