@@ -188,7 +188,7 @@ def _compare(books: _Books, case: AuditedCase, year: int | None, as_of: date) ->
     paid, paid_on = _payments(books.entries)
     for claim in claims:
         books.findings += _claim_findings(claim, paid.get(claim.claim_id, {}), paid_on.get(claim.claim_id), case, as_of)
-    books.findings += _unclaimed(books.entries, case.claims)
+    books.findings += _unclaimed(books, case.claims)
     pending = sum(claim.status is Status.PENDING for claim in claims)
     notes = [f"{pending} pending: not paid, not nought"] if pending else []
     ahead = sum(
@@ -239,13 +239,12 @@ def _payments(entries: Iterable[Entry]) -> tuple[Paid, dict[str, date]]:
     return paid, paid_on
 
 
-def _unclaimed(entries: Iterable[Entry], claims: Claims) -> Iterator[Finding]:
+def _unclaimed(books: _Books, claims: Claims) -> Iterator[Finding]:
     """Promises and payments for claims that the case does not know, or not as the claim says."""
     known = {claim.claim_id: claim for claim in claims}
-    reversed_ = {entry.draft.reference for entry in entries if entry.draft.kind is Kind.REVERSAL}
-    for entry in entries:
+    for entry in books.entries:
         draft = entry.draft
-        if draft.kind not in (Kind.ENCUMBRANCE, Kind.DISBURSEMENT) or str(entry.seq) in reversed_:
+        if draft.kind not in (Kind.ENCUMBRANCE, Kind.DISBURSEMENT) or entry.seq in books.ledger.reversed:
             continue
         claim, where = known.get(draft.reference), f"entry {entry.seq} ({draft.key})"
         amount = sum(p.amount_fen for p in draft.postings if p.account in (Account.TRANSFER_OUT, Account.ENCUMBERED))
@@ -274,6 +273,8 @@ def _claim_findings(
     got = {way: fen for way, fen in paid.items() if fen}
     clause = f"{claim.document} {claim.provision.clause}"
     latest = case.latest_pay_day(claim)
+    within = claim.provision.pay_within
+    limit = f"{claim.document} {within.clause}" if within else clause
     if got and got != owed:
         excess = sum(got.values()) - sum(owed.values())
         rule = "wrong-amount" if owed else "paid-not-due"
@@ -282,14 +283,12 @@ def _claim_findings(
         yield Finding(rule, ERROR, what, claim.claim_id, _ways(got), _ways(owed) or "nothing", clause, excess, clear)
     elif owed and not got and latest is not None and as_of > latest:
         what, wanted = f"due, and not paid by {as_of}", f"by {latest}"
-        limit = f"{claim.document} {claim.provision.pay_within.clause}" if claim.provision.pay_within else clause
         yield Finding("withheld", ERROR, what, claim.claim_id, "nothing", wanted, limit, claim.amount_fen, "pay it")
     elif owed and got and paid_on is not None and claim.decided_on is not None and paid_on < claim.decided_on:
         what, wanted = f"paid {(claim.decided_on - paid_on).days} days before the decision", f"from {claim.decided_on}"
         clear = "explain on what ground it was paid"
         yield Finding("early", ERROR, what, claim.claim_id, str(paid_on), wanted, clause, claim.amount_fen, clear)
     elif owed and latest is not None and paid_on is not None and paid_on > latest:
-        limit = f"{claim.document} {claim.provision.pay_within.clause}" if claim.provision.pay_within else clause
         what = f"paid {(paid_on - latest).days} days late"
         clear = "explain the delay in the file; it cannot be undone"
         yield Finding(
@@ -304,13 +303,12 @@ def _ways(amounts: Mapping[tuple[str, str], int]) -> str:
 def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
     """Appropriations, receipts, transfers, spendings and fences: each booked exactly as its row says."""
     booked = {entry.draft.key: entry for entry in books.entries}
-    reversed_ = {entry.draft.reference for entry in books.entries if entry.draft.kind is Kind.REVERSAL}
     steps = [step for step in case.facts if step.draft.effective <= as_of]
     for step in steps:
         entry = booked.get(step.draft.key)
         where = f"{step.origin} ({step.draft.key})"
         amount = sum(p.amount_fen for p in step.draft.postings if p.account == Account.CASH)
-        if entry is None or str(entry.seq) in reversed_:
+        if entry is None or entry.seq in books.ledger.reversed:
             what = "a fact of the case is not booked" if entry is None else f"booked as entry {entry.seq}, and reversed"
             clear = "run the case again" if entry is None else "take the row out of the case, or give it a new id"
             books.findings.append(Finding("not-booked", ERROR, what, where, amount_fen=amount, clear=clear))
@@ -324,7 +322,9 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
     known = {step.draft.key for step in steps}
     checked = (Kind.OPEN_FUND, Kind.APPROPRIATION, Kind.RECEIPT, Kind.SPENDING, Kind.TRANSFER)
     own = [
-        e for e in books.entries if e.draft.kind in checked and e.draft.key not in known and str(e.seq) not in reversed_
+        e
+        for e in books.entries
+        if e.draft.kind in checked and e.draft.key not in known and e.seq not in books.ledger.reversed
     ]
     for entry in own:
         amount = sum(p.amount_fen for p in entry.draft.postings if p.account == Account.CASH)
