@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -25,6 +26,15 @@ def booked(donghu: Path) -> Path:
     with Books.open(str(donghu / "books.db"), recorded_on=TODAY) as books:
         books.run(load_case(donghu))
     return donghu
+
+
+def tamper(folder: Path, statement: str) -> None:
+    """Change an entry as somebody who holds the file can."""
+    connection = sqlite3.connect(folder / "books.db")
+    connection.execute("DROP TRIGGER estate_funds_entry_no_update")
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
 
 
 def rules(folder: Path, **options: int) -> list[str]:
@@ -181,13 +191,7 @@ def test_an_empty_or_cut_ledger_is_not_clean() -> None:
 
 
 def test_a_damaged_row_leaves_the_coverage_partial(booked: Path) -> None:
-    import sqlite3
-
-    connection = sqlite3.connect(booked / "books.db")
-    connection.execute("DROP TRIGGER estate_funds_entry_no_update")
-    connection.execute("UPDATE estate_funds_entry SET effective = '2021-02-30' WHERE seq = 17")
-    connection.commit()
-    connection.close()
+    tamper(booked, "UPDATE estate_funds_entry SET effective = '2021-02-30' WHERE seq = 17")
     with Books.open(str(booked / "books.db"), create=False, recorded_on=TODAY) as books:
         report = books.audit()
         assert [f.rule for f in report.findings] == ["unreadable"]
@@ -197,13 +201,7 @@ def test_a_damaged_row_leaves_the_coverage_partial(booked: Path) -> None:
 
 
 def test_a_tampered_ledger_takes_no_more_entries(booked: Path) -> None:
-    import sqlite3
-
-    connection = sqlite3.connect(booked / "books.db")
-    connection.execute("DROP TRIGGER estate_funds_entry_no_update")
-    connection.execute("UPDATE estate_funds_entry SET narrative = 'x' WHERE seq = 17")
-    connection.commit()
-    connection.close()
+    tamper(booked, "UPDATE estate_funds_entry SET narrative = 'x' WHERE seq = 17")
     with Books.open(str(booked / "books.db"), recorded_on=TODAY) as books, pytest.raises(DamagedEntry, match="behind"):
         books.run(load_case(booked))
 
