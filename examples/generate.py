@@ -102,7 +102,7 @@ def dezhou(folder: Path) -> None:
     pq.write_table(table, folder / "households.parquet", compression="zstd")
     write_csv(
         folder / "assessments.csv",
-        ["estate_id", "period", "result", "result_on"],
+        ["subject_id", "period", "result", "result_on"],
         ((estate[0], year, "pass", date(2021 + year, 7, 10)) for estate in estates for year in range(1, 6)),
     )
 

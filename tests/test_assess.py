@@ -77,8 +77,8 @@ def test_the_award_against_a_plain_month_by_month_count(
         assert sum(claim.shares.values()) == claim.amount_fen
         assert sum(len(line.months) for line in claim.lines) == len(claim.months)
         for line in claim.lines:
-            assert sum(fen for _, _, fen in line.shares) == line.amount_fen
-            fen = {payer: fen for payer, _, fen in line.shares}
+            assert sum(s.fen for s in line.shares) == line.amount_fen
+            fen = {s.payer: s.fen for s in line.shares}
             assert 0 <= fen.get("district", 0) - fen.get("city", 0) <= 1
 
 
@@ -222,7 +222,7 @@ def test_claims_by_estate_and_period() -> None:
     assert claims[0] is claims["a", 1]
     with pytest.raises(CaseError, match="8 such claims"):
         claims["a"]
-    with pytest.raises(CaseError, match="no claim of an estate 'b'"):
+    with pytest.raises(CaseError, match="no claim of an estate or subject 'b'"):
         claims["b"]
 
 
@@ -293,7 +293,7 @@ def pool(weights: str, results: dict[str, tuple[str, str | None]]) -> tuple[dict
     )
     document = parse_document(POOL.format(weights=weights), source="pool.toml")
     claims = assess(document, "pool", Registry.build(estates, counts), facts, window=Months.calendar_year(2022))
-    return {c.estate.estate_id: c.amount_fen for c in claims}, [c.status for c in claims]
+    return {c.subject.subject_id: c.amount_fen for c in claims}, [c.status for c in claims]
 
 
 def test_sum_two_divides_a_total_over_weights_by_a_file_alone() -> None:

@@ -48,7 +48,7 @@ BAD = [
     ("estates.csv", ",closed,2020", ",half,2020", CellError, ["row 2, column gate", "closed, open"]),
     ("assessments.csv", "yuanyi,1,pass,2022-01-10", "yuanyi,1,passed,2022-01-10", CellError, ["row 2, column result", "did you mean 'pass'"]),
     ("assessments.csv", "yuanyi,2,pass", "yuanyi,1,fail", DuplicateRow, ["assessed twice", "rows 2 and 3"]),
-    ("assessments.csv", "yuanyi,1,pass", "yuanji,1,pass", CellError, ["row 2, column estate_id", "did you mean 'yuanyi'"]),
+    ("assessments.csv", "yuanyi,1,pass", "yuanji,1,pass", CellError, ["row 2, column subject_id", "did you mean 'yuanyi'"]),
     ("assessments.csv", "2022-01-10", "2020-01-10", CellError, ["row 2, column result_on", "before the service"]),
     ("assessments.csv", "yuanyi,1,pass", "yuanyi,-1,pass", CellError, ["row 2, column period", "negative"]),
     ("spending.csv", "road-cleaning,hongda", "road-cleaning,hongdaa", CellError, ["row 2, column payee", "did you mean 'hongda'"]),

@@ -27,8 +27,8 @@ def test_donghu_by_hand() -> None:
     }
     yuanyi = [960 * rate * 12 * 100 for rate in (18, 18, 18, 12, 6, 0)]
     yuaner = [925 * rate * 12 * 100 for rate in (18, 18, 0, 12, 6)]  # the third year was failed
-    assert [c.amount_fen for c in case.claims.of_estate("yuanyi")] == yuanyi
-    assert [c.amount_fen for c in case.claims.of_estate("yuaner")] == yuaner
+    assert [c.amount_fen for c in case.claims.of("yuanyi")] == yuanyi
+    assert [c.amount_fen for c in case.claims.of("yuaner")] == yuaner
     assert case.claims.amount_fen == 142_884_000 == DONGHU_HOUSEHOLDS * 86_400 - 925 * 18 * 12 * 100
     assert case.claims.shares == {"city": 71_442_000, "district": 71_442_000}
     failed = case.claims["yuaner", 3].lines[0]
@@ -52,7 +52,7 @@ def test_dezhou_by_hand() -> None:
     with (EXAMPLES / "dezhou" / "dezhou-2022-plan.csv").open(encoding="utf-8") as file:
         plan = {row["county"]: int(row["households"]) for row in csv.DictReader(file)}
     for county, households in plan.items():
-        claims = [c for c in case.claims if c.estate.district == county]
+        claims = [c for c in case.claims if c.subject.units["district"] == county]
         assert sum(c.amount_fen for c in claims) == households * 86_400
         assert sum(c.shares.get("district", 0) for c in claims) == households * 43_200
 

@@ -50,7 +50,7 @@ def make_case(folder: Path, households: int, days: str, order: str) -> dict[str,
         people = iter(listed)
     write_csv(folder / "households.csv", HOUSEHOLDS, people)
     results = ((estate_id(number), 1, "pass", RESULT_ON) for number in range(len(rows)))
-    write_csv(folder / "assessments.csv", ["estate_id", "period", "result", "result_on"], results)
+    write_csv(folder / "assessments.csv", ["subject_id", "period", "result", "result_on"], results)
     (folder / "case.toml").write_text(case_toml(rows), encoding="utf-8")
     with (folder / "households.csv").open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,6 +17,7 @@ from estate_funds import Books, load_document
 from estate_funds.case import define_fund
 from estate_funds.funds import Fund
 from estate_funds.journal import Draft, Evidence
+from estate_funds.policy import bind
 from estate_funds.vouchers import Hands, appropriate, open_fund, spend
 
 RECORDED_ON = date(2022, 12, 31)
@@ -27,9 +28,8 @@ USES = ("cleaning", "security", "greening", "facility-upkeep", "repair")
 
 def community_fund() -> Fund:
     """The restricted fund of one community, as the Donghu document defines it."""
-    document = load_document("donghu-2021-17")
-    settings = document.settled({"shortfall_uses": USES})
-    return define_fund(document, "community-shortfall", "community", "院一社区", settings=settings)
+    document = bind(load_document("donghu-2021-17"), {"shortfall_uses": USES})
+    return define_fund(document, "community-shortfall", "community", "院一社区")
 
 
 def amount_fen(number: int) -> int:

@@ -7,7 +7,7 @@ half-open: the end is the first month, or day, that no longer counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -188,6 +188,40 @@ def parse_day(text: str) -> date:
 def is_weekday(day: date) -> bool:
     """Monday to Friday: what counts as a working day where no holiday calendar is given."""
     return day.weekday() < 5
+
+
+def working_days(put_right: Mapping[date, bool]) -> Callable[[date], bool]:
+    """Working days by the published holidays of China, with days put right by hand; beyond the published, weekdays.
+
+    `put_right` maps a day to whether it is a working day. `chinesecalendar` knows holidays and the weekend days that
+    are worked in exchange, for the years announced; `holidays_known` says which.
+
+    >>> works = working_days({date(2030, 1, 1): False})
+    >>> works(date(2024, 10, 1)), works(date(2024, 10, 12)), works(date(2030, 1, 1)), works(date(2030, 1, 2))
+    (False, True, False, True)
+    """
+    import chinese_calendar
+
+    def works(day: date) -> bool:
+        if day in put_right:
+            return put_right[day]
+        try:
+            return bool(chinese_calendar.is_workday(day))
+        except NotImplementedError:
+            return is_weekday(day)
+
+    return works
+
+
+def holidays_known(day: date) -> bool:
+    """Whether the holidays of a day's year are published, and known to the calendar that is installed."""
+    import chinese_calendar
+
+    try:
+        chinese_calendar.is_holiday(day)
+    except NotImplementedError:
+        return False
+    return True
 
 
 def deadline(start: date, *, days: int = 0, months: int = 0, working_day: Callable[[date], bool] = is_weekday) -> date:

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
 from estate_funds import vouchers
-from estate_funds.assess import Claim, Claims, Status, assess, pro_rata
-from estate_funds.calendar import MONTHS_PER_YEAR, Month, Months, deadline
+from estate_funds.assess import Claim, Claims, Status, apply_limits, assess, pro_rata
+from estate_funds.calendar import MONTHS_PER_YEAR, Month, Months, deadline, is_weekday
 from estate_funds.errors import CaseError, CellError, nearest
 from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.tables import Row, file_digest
 from estate_funds.funds import Fund, Permit, fund_id, holder_of
 from estate_funds.journal import Draft, Entry, Evidence
-from estate_funds.policy import LEVELS, Document, SettingRef
-from estate_funds.registry import Assessments, Registry, unknown_estate
+from estate_funds.money import format_yuan
+from estate_funds.policy import LEVELS, Document
+from estate_funds.registry import Assessments, Registry, Subject, unknown_estate
+from estate_funds.text import counted
 from estate_funds.vouchers import Hands
 
 
@@ -73,6 +75,7 @@ class Case:
     registry: Registry
     assessments: Assessments
     tables: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+    working_days: Callable[[date], bool] = is_weekday
 
     # --- what is owed ---
 
@@ -80,30 +83,58 @@ class Case:
     def claims(self) -> Claims:
         """Every claim of the case."""
         window = Months(self.file.periods.first, self.file.periods.last + 1)
-        return Claims(
-            claim
-            for name in self.file.claims
-            for claim in assess(
-                self._document_of(name), name.split("/")[1], self.registry, self.assessments, window=window
-            )
+        claims = Claims(claim for name in self.file.claims for claim in self._assess(name, window))
+        for document in self.documents.values():
+            claims = apply_limits(document, self.registry, self.assessments, claims)
+        return claims
+
+    def _assess(self, name: str, window: Months) -> Claims:
+        """One provision; a document that stands over another replaces its provisions of the same name."""
+        document, provision = self._document_of(name), name.split("/")[1]
+        beside = [d for d in self.documents.values() if provision in d.provisions]
+        return assess(
+            document,
+            provision,
+            self.registry,
+            self.assessments,
+            window=window,
+            above=[d for d in beside if document.id in d.over],
+            below=[d for d in beside if d.id in document.over],
         )
+
+    @cached_property
+    def standing(self) -> tuple[Document, ...]:
+        """The documents of the case, those that stand over others first."""
+        depth: dict[str, int] = {}
+
+        def below(document: Document) -> int:
+            if document.id not in depth:
+                depth[document.id] = 0  # a circle ends here
+                under = (self.documents[name] for name in document.over if name in self.documents)
+                depth[document.id] = 1 + max(map(below, under), default=0)
+            return depth[document.id]
+
+        return tuple(sorted(self.documents.values(), key=below, reverse=True))
 
     def assess(self, *, year: int | None = None) -> Claims:
         """What is owed, to whom, under which clause: all claims, or those whose period begins in a calendar year."""
         return self.claims.where(year=year)
 
     def explain(self, estate_id: str, *, year: int | None = None, locale: str = "en") -> str:
-        """Every line of an estate's claims: clause, inputs, arithmetic, result, and the assumptions they rest on."""
-        if estate_id not in self.registry.estates:
-            raise CaseError(f"the case has no estate {estate_id!r}", fix=nearest(estate_id, self.registry.estates))
+        """Every line of a subject's claims, or of all in an estate: clause, inputs, arithmetic, result, assumptions."""
+        self._subject(estate_id)
         claims = self.claims.where(year=year)
-        if not len(claims) or estate_id not in {c.estate.estate_id for c in claims}:
-            years = sorted({c.months.start.year for c in self.claims if c.estate.estate_id == estate_id})
+
+        def own(claim: Claim) -> bool:
+            return estate_id in (claim.subject.subject_id, claim.subject.units.get("estate"))
+
+        if not any(own(claim) for claim in claims):
+            years = sorted({claim.months.start.year for claim in self.claims if own(claim)})
             when = f" begins in {year}" if year is not None else ""
             raise CaseError(
                 f"no claim period of {estate_id}{when or ' lies in the periods of the case'}", wanted=years or None
             )
-        found = claims.of_estate(estate_id)
+        found = claims.of(estate_id)
         notes = []
         for name in dict.fromkeys(f"{c.document}/{c.provision_id}" for c in found):
             document = self._document_of(name)
@@ -114,6 +145,14 @@ class Case:
             notes += [f"assumption [{a.clause}]: {a.text}" for a in document.assumptions_for(provision)]
         return "\n".join([*(claim.explain(locale=locale) for claim in found), "", *notes])
 
+    def _subject(self, subject_id: str) -> Subject:
+        try:
+            return self.registry.subject(subject_id)
+        except CaseError:
+            what = "the case has no estate, unit or subject"
+            known = [*self.registry.estates, *self.registry.subjects]
+            raise CaseError(f"{what} {subject_id!r}", fix=nearest(subject_id, known)) from None
+
     # --- what is to be booked ---
 
     @property
@@ -122,8 +161,8 @@ class Case:
         return Hands(self.file.people.maker, self.file.people.approver)
 
     def pay_day(self, claim: Claim) -> date | None:
-        """The day on which the case pays a claim that is due."""
-        if claim.status is not Status.DUE:
+        """The day on which the case pays a claim that is due, or books its refund."""
+        if claim.status not in (Status.DUE, Status.REFUND):
             return None
         decided = claim.decided_on or claim.months.end.first_day
         return decided + timedelta(days=self.file.payment.days_after_decision)
@@ -133,7 +172,7 @@ class Case:
         limit = claim.provision.pay_within
         if limit is None or claim.decided_on is None:
             return None
-        return deadline(claim.decided_on, days=limit.days)
+        return deadline(claim.decided_on, days=limit.days, working_day=self.working_days)
 
     def opening(self) -> list[Step]:
         """The funds of the case, opened, and its appropriations."""
@@ -177,8 +216,9 @@ class Case:
         """Every fund that the case touches, by id, as its document and settings define it."""
         wanted: dict[str, str] = {a.fund: f"case.toml, appropriation {a.id}" for a in self.file.appropriations}
         for claim in self.claims:
-            if claim.status is Status.DUE:
-                wanted |= dict.fromkeys([*vouchers.payer_funds(claim), vouchers.payee_fund(claim)], claim.claim_id)
+            if claim.status in (Status.DUE, Status.REFUND) and (paying := vouchers.payer_funds(claim)):
+                taker = [vouchers.payee_fund(claim)] if claim.provision.pays_into else []
+                wanted |= dict.fromkeys([*paying, *taker], claim.claim_id)
         for name in ("spending.csv", "attempts.csv"):
             wanted |= {row.text("fund"): f"{row.where}, column fund" for row in self.tables.get(name, ())}
         for row in self.tables.get("incomes.csv", ()):
@@ -209,7 +249,7 @@ class Case:
 
     def _define(self, fund: str, origin: str) -> Fund:
         parts = fund.split("/", 2)
-        holding = [d for d in self.documents.values() if parts[0] in d.funds]
+        holding = [d for d in self.standing if parts[0] in d.funds]
         if len(parts) != 3 or not all(parts) or not holding or parts[1] not in holding[0].funds[parts[0]].held_by:
             known = [
                 f"{key}/{level}/<holder>"
@@ -229,9 +269,7 @@ class Case:
                     got=repr(fund),
                     fix=nearest(parts[2], units),
                 )
-        document = holding[0]
-        settings = document.settled(self.file.settings.get(document.id, {}))
-        return define_fund(document, *holder_of(fund), settings=settings)
+        return define_fund(holding[0], *holder_of(fund))
 
     def _fund_steps(self) -> Iterator[Step]:
         for fund in self.funds.values():
@@ -260,9 +298,12 @@ class Case:
             paid_on = self.pay_day(claim)
             if paid_on is None:
                 continue
-            decided = claim.decided_on or paid_on
-            yield Step(vouchers.encumber(claim, on=decided, hands=self.hands), f"claim {claim.claim_id}", claim)
-            yield Step(vouchers.disburse(claim, on=paid_on, hands=self.hands), f"claim {claim.claim_id}", claim)
+            decided, origin = claim.decided_on or paid_on, f"claim {claim.claim_id}"
+            if any(fen > 0 for fen in vouchers.payer_funds(claim).values()):
+                yield Step(vouchers.encumber(claim, on=decided, hands=self.hands), origin, claim)
+                yield Step(vouchers.disburse(claim, on=paid_on, hands=self.hands), origin, claim)
+            for draft in vouchers.refunds(claim, on=paid_on, hands=self.hands):
+                yield Step(draft, origin)
 
     def _fact_steps(self) -> Iterator[Step]:
         for row in self.tables.get("incomes.csv", ()):
@@ -285,7 +326,7 @@ class Case:
         estate_id, source = row.text("estate_id"), row.text("source")
         if estate_id not in self.registry.estates:
             raise unknown_estate(estate_id, self.registry.estates, row.where)
-        routes = {s: (d, income.into) for d in self.documents.values() for income in d.incomes for s in income.sources}
+        routes = {s: (d, income.into) for d in reversed(self.standing) for income in d.incomes for s in income.sources}
         if source not in routes:
             raise CellError(
                 "no document of the case says which fund this income belongs to",
@@ -300,7 +341,7 @@ class Case:
 
     def _transfer_funds(self, row: Row) -> tuple[str, str]:
         name = row.text("transfer")
-        rules = {key: rule for d in self.documents.values() for key, rule in d.transfers.items()}
+        rules = {key: rule for d in reversed(self.standing) for key, rule in d.transfers.items()}
         if name not in rules:
             raise CellError(
                 "no document declares this transfer",
@@ -309,7 +350,10 @@ class Case:
                 fix=nearest(name, rules),
             )
         rule = rules[name]
-        return f"{rule.fund}/{rule.giver}/{row.text('giver')}", f"{rule.fund}/{rule.taker}/{row.text('taker')}"
+        return (
+            f"{rule.fund}/{rule.giver}/{row.text('giver')}",
+            f"{rule.into or rule.fund}/{rule.taker}/{row.text('taker')}",
+        )
 
     def _transfer(self, row: Row) -> Step:
         giver, taker = (self.funds[fund] for fund in self._transfer_funds(row))
@@ -318,7 +362,10 @@ class Case:
         if months > MONTHS_PER_YEAR:
             where = f"{row.where}, column months"
             raise CellError("more months than a year has", where=where, got=months, wanted=f"1 to {MONTHS_PER_YEAR}")
-        amount_fen = pro_rata(row.whole("annual_amount_yuan"), months, rule.rounding)
+        amount_fen = row.optional_whole("moves_yuan") or pro_rata(
+            row.whole("annual_amount_yuan"), months, rule.rounding
+        )
+        self._check_approved(row)
         draft = vouchers.transfer(
             giver,
             taker,
@@ -332,6 +379,27 @@ class Case:
             evidence=self._evidence(row.text("evidence"), row.where),
         )
         return Step(draft, row.where)
+
+    def _check_approved(self, row: Row) -> None:
+        """What moves under one approval, row by row of a year, stays within the approved amount."""
+        names = ("transfer", "giver", "taker")
+        same = [
+            other
+            for other in self.tables["transfers.csv"]
+            if other.number <= row.number
+            and other.optional_whole("moves_yuan")
+            and other.day("on").year == row.day("on").year
+            and [other.text(n) for n in names] == [row.text(n) for n in names]
+        ]
+        moved, approved = sum(other.whole("moves_yuan") for other in same), row.whole("annual_amount_yuan")
+        if moved > approved:
+            raise CellError(
+                "more moves than was approved",
+                where=f"{row.where}, column moves_yuan",
+                got=f"{format_yuan(moved)} yuan in {counted(len(same), 'row')} of {row.day('on').year}",
+                wanted=f"at most {format_yuan(approved)} yuan, the approved amount",
+                fix="move less, or get the budget adjustment approved first",
+            )
 
     def _spending(self, row: Row, prefix: str = "spending") -> Step:
         payee = self.file.payees.get(row.text("payee"))
@@ -397,15 +465,12 @@ class Case:
         return tuple(found)
 
 
-def define_fund(
-    document: Document, key: str, level: str, holder: str, *, settings: Mapping[str, Sequence[str]]
-) -> Fund:
-    """The fund of a holder as a document and the case's settings define it."""
+def define_fund(document: Document, key: str, level: str, holder: str) -> Fund:
+    """The fund of a holder as a document, the case's settings in it, defines it."""
     rule = document.fund(key)
     permits = []
     for permit in rule.permits:
-        purposes = settings[permit.purposes.setting] if isinstance(permit.purposes, SettingRef) else permit.purposes
-        for purpose in purposes:
+        for purpose in permit.purposes:
             for payee_class in permit.payee_classes:
                 permits.append(
                     Permit(

@@ -11,6 +11,7 @@
     │   │   ├── UnknownDocument     no document of that id
     │   │   └── UnknownClause       the document has no such clause
     │   ├── NoRuleInForce           no version of a value covers the date that anchors it
+    │   ├── CeilingExceeded         claims exceed a ceiling, and the document refuses the excess
     │   ├── CaseError               case.toml says something impossible
     │   └── TableError              a row or a column of a table is wrong
     │       ├── ColumnError         a column is missing, unknown or doubled
@@ -127,6 +128,10 @@ class UnknownClause(PolicyError):
 
 class NoRuleInForce(InputError):
     """No version of a value covers the date that anchors it."""
+
+
+class CeilingExceeded(InputError):
+    """Claims exceed a ceiling, and the document neither shares nor queues the excess."""
 
 
 class CaseError(InputError):

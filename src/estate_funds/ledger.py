@@ -49,7 +49,7 @@ SHAPES: Mapping[Kind, frozenset[tuple[str, str]]] = {
     Kind.RECEIPT: frozenset(_RECEIVED | {("funding", C)}),
     Kind.ENCUMBRANCE: frozenset({("unencumbered", D), ("encumbered", C)}),
     Kind.RELEASE: frozenset({("encumbered", D), ("unencumbered", C)}),
-    Kind.DISBURSEMENT: frozenset(_RECEIVED | _PAID | {("transfer_out", D), ("transfer_in", C)}),
+    Kind.DISBURSEMENT: frozenset(_RECEIVED | _PAID | {("transfer_out", D), ("transfer_in", C), ("expenditure", D)}),
     Kind.SPENDING: frozenset(_PAID | {("expenditure", D)}),
     Kind.TRANSFER: frozenset(_RECEIVED | {("cash", C), ("unencumbered", D), ("authority", C)})
     | {("transfer_out", D), ("transfer_in", C)},

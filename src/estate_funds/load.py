@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date
 from importlib import resources
 from pathlib import Path
 
+from estate_funds.calendar import working_days
 from estate_funds.case import Case
 from estate_funds.errors import (
     CaseError,
@@ -19,9 +22,10 @@ from estate_funds.errors import (
 )
 from estate_funds.exchange import columns
 from estate_funds.exchange.case_file import CaseFile
+from estate_funds.exchange.facts import read_facts, read_subjects, with_households
 from estate_funds.exchange.tables import Row, file_digest, read_table, read_text
-from estate_funds.policy import Document, parse_document, parse_toml
-from estate_funds.registry import Assessment, Assessments, Estate, Registry, collect_estates, unknown_estate
+from estate_funds.policy import Document, bind, parse_document, parse_toml
+from estate_funds.registry import Assessment, Assessments, Estate, Fact, Facts, Registry, Subject, collect_estates
 
 LAST_SERVICE_YEAR = 100  # a larger period is a calendar year in the wrong column
 
@@ -40,8 +44,8 @@ def load_case(folder: str | Path) -> Case:
         )
     file = parse_toml(CaseFile, read_text(path), source="case.toml", error=CaseError)
     documents = {d.id: d for d in (load_document(name, folder=folder) for name in file.documents)}
-    _check_names(file, documents)
-    registry = _load_registry(folder, file)
+    documents = _check_names(file, documents)
+    registry = _load_registry(folder, file, documents)
     names = ("assessments.csv", "spending.csv", "attempts.csv", "incomes.csv", "transfers.csv", "fees.csv")
     tables = {name: tuple(_read(folder, name)) for name in names}
     _check_tables(folder, tables, documents)
@@ -49,7 +53,7 @@ def load_case(folder: str | Path) -> Case:
     claimed_by = {str(documents[document].provision(provision).claim_period) for document, _, provision in named}
     rows = _assessment_rows(tables["assessments.csv"], registry, claimed_by)
     assessments = Assessments(rows, source="assessments.csv")
-    case = Case(folder, file, documents, registry, assessments, tables)
+    case = Case(folder, file, documents, registry, assessments, tables, _working_days(folder))
     case.check()
     return case
 
@@ -78,7 +82,8 @@ def shipped_documents() -> list[str]:
     return sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml") and not n.endswith(".cases.toml"))
 
 
-def _check_names(file: CaseFile, documents: Mapping[str, Document]) -> None:
+def _check_names(file: CaseFile, documents: Mapping[str, Document]) -> dict[str, Document]:
+    """Every name of case.toml leads somewhere; the documents with the settings of the case in them."""
     for position, name in enumerate(file.claims):
         where = f"case.toml, claims[{position}]"
         document, _, provision = name.partition("/")
@@ -88,13 +93,15 @@ def _check_names(file: CaseFile, documents: Mapping[str, Document]) -> None:
     for name in file.settings:
         if name not in documents:
             raise CaseError("no such document", where=f"case.toml, settings.{name}", fix=nearest(name, documents))
+    bound = {}
     for loaded in documents.values():
         try:
-            loaded.settled(file.settings.get(loaded.id, {}))
+            bound[loaded.id] = bind(loaded, file.settings.get(loaded.id, {}))
         except PolicyError as error:
             raise CaseError(
                 error.what,
                 where=f"case.toml, settings.{loaded.id}",
+                got=error.got,
                 wanted=error.wanted,
                 clause=error.clause,
                 fix=error.fix,
@@ -111,10 +118,11 @@ def _check_names(file: CaseFile, documents: Mapping[str, Document]) -> None:
             where="case.toml, periods",
             got=f"{file.periods.first} to {file.periods.last}",
         )
+    return bound
 
 
 def _check_one_home(documents: Mapping[str, Document]) -> None:
-    """A fund, a source of income and a transfer belong to one document of the case."""
+    """A fund, a source of income and a transfer belong to one document of the case, or to the one that stands over."""
     homes: dict[tuple[str, str], str] = {}
     for document in documents.values():
         names = [("fund", key) for key in document.funds] + [("transfer", key) for key in document.transfers]
@@ -122,16 +130,16 @@ def _check_one_home(documents: Mapping[str, Document]) -> None:
         names += [("income", source) for income in document.incomes for source in income.sources]
         for name in names:
             other = homes.setdefault(name, document.id)
-            if other != document.id:
+            if other != document.id and not {other, document.id} & {*document.over, *documents[other].over}:
                 raise CaseError(
                     f"two documents of the case define the {name[0]} {name[1]!r}",
                     where="case.toml, documents",
                     got=f"{other} and {document.id}",
-                    fix="rename it in one of them",
+                    fix="rename it in one of them, or say over = [...] in the one that stands above",
                 )
 
 
-def _load_registry(folder: Path, file: CaseFile) -> Registry:
+def _load_registry(folder: Path, file: CaseFile, documents: Mapping[str, Document]) -> Registry:
     path = folder / "estates.csv"
     estates = collect_estates((_estate(row) for row in read_table(path, columns.ESTATES)), source="estates.csv")
     found = [p for p in (folder / "households.csv", folder / "households.parquet") if p.is_file()]
@@ -149,11 +157,44 @@ def _load_registry(folder: Path, file: CaseFile) -> Registry:
             raise TableError("the household file has no rows", where=found[0].name, fix=fix)
     digests = {p.name: file_digest(p) for p in (path, *found)}
     registry = Registry.build(estates, headcounts, source="estates.csv", source_digests=digests)
+    registry = _with_subjects(folder, registry, documents, found)
     if file.control_totals is not None:
         registry.tie_to(
             file.control_totals.as_totals(), source=f"case.toml, control_totals ({file.control_totals.source})"
         )
     return registry
+
+
+def _with_subjects(folder: Path, bare: Registry, documents: Mapping[str, Document], households: list[Path]) -> Registry:
+    """The register with subjects and facts, where the case has any."""
+    subjects: list[Subject] = []
+    facts: list[tuple[str, str, str, Fact]] = []
+    kinds = {p.each for d in documents.values() for p in d.provisions.values()}
+    kinds |= {rule.of for d in documents.values() for rule in d.facts.values()}
+    if households and "household" in kinds:
+        from estate_funds.exchange.households import household_rows
+
+        subjects, facts = with_households(household_rows(households[0]), bare)
+    if (folder / "subjects.csv").is_file():
+        subjects += read_subjects(folder / "subjects.csv", bare, documents.values())
+    if not subjects and not any(folder.glob("facts*.csv")):
+        return bare
+    known = replace(bare, subjects={s.subject_id: s for s in subjects})
+    facts += read_facts(folder, known, documents.values())
+    return Registry.build(
+        bare.estates,
+        bare.headcounts,
+        source="estates.csv",
+        source_digests=bare.source_digests,
+        subjects=subjects,
+        facts=Facts(facts),
+    )
+
+
+def _working_days(folder: Path) -> Callable[[date], bool]:
+    """The published calendar of holidays, with the days of holidays.csv put right."""
+    rows = _read(folder, "holidays.csv")
+    return working_days({row.day("day"): row.text("kind") == "work" for row in rows})
 
 
 def _estate(row: Row) -> Estate:
@@ -189,17 +230,24 @@ def _read(folder: Path, name: str) -> Iterator[Row]:
 
 def _assessment_rows(rows: tuple[Row, ...], registry: Registry, claimed_by: set[str]) -> Iterator[Assessment]:
     for row in rows:
-        estate_id = row.text("estate_id")
-        if estate_id not in registry.estates:
-            raise unknown_estate(estate_id, registry.estates, row.where)
+        subject_id = row.text("subject_id")
+        try:
+            started = registry.subject(subject_id).start
+        except CaseError as error:
+            raise CellError(
+                "the row names no estate, unit or subject",
+                where=f"{row.where}, column subject_id",
+                got=repr(subject_id),
+                wanted="an estate_id of estates.csv, or another subject",
+                fix=error.fix,
+            ) from None
         score = row.optional_number("score")
-        started = registry.estates[estate_id].service_start
         if row.day("result_on") <= started:
             raise CellError(
                 "the result is dated before the service that it assesses",
                 where=f"{row.where}, column result_on",
                 got=row.day("result_on"),
-                wanted=f"after service_start {started}",
+                wanted=f"after {started}, when it started",
             )
         if row.whole("period") > LAST_SERVICE_YEAR and "service_year" in claimed_by:
             raise CellError(
@@ -209,7 +257,7 @@ def _assessment_rows(rows: tuple[Row, ...], registry: Registry, claimed_by: set[
                 wanted="1 for the first twelve months of service, 2 for the next",
             )
         yield Assessment(
-            estate_id,
+            subject_id,
             row.whole("period"),
             row.text("result"),
             row.day("result_on"),

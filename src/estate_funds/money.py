@@ -81,6 +81,32 @@ def allocate(total_fen: int, weights: Mapping[K, int | Fraction], *, first: Sequ
     return parts
 
 
+def allocate_within(
+    total_fen: int, weights: Mapping[K, int | Fraction], *, low: Mapping[K, int], high: Mapping[K, int]
+) -> dict[K, int]:
+    """Divide a total over weights so that each part keeps its bounds: who hits one gets it, the others share the rest.
+
+    What the upper bounds leave is not given to anybody; AllocationError where the lower bounds ask for more than all.
+
+    >>> allocate_within(100, {"a": 8, "b": 1, "c": 1}, low={"c": 25}, high={"a": 60})
+    {'a': 60, 'b': 15, 'c': 25}
+    """
+    if sum(low.values()) > total_fen:
+        raise AllocationError("the floors ask for more than the total", got=sum(low.values()), wanted=total_fen)
+    fixed: dict[K, int] = {}
+    while True:
+        free = {key: weight for key, weight in weights.items() if key not in fixed}
+        left = total_fen - sum(fixed.values())
+        parts = allocate(left, free) if sum(free.values(), Fraction(0)) else dict.fromkeys(free, 0)
+        over = {key: high[key] for key, part in parts.items() if key in high and part > high[key]}
+        under = {key: low[key] for key, part in parts.items() if key in low and part < low[key]}
+        if not over and not under:
+            return {key: fixed.get(key, parts.get(key, 0)) for key in weights}
+        excess = sum(parts[key] - bound for key, bound in over.items())
+        missing = sum(bound - parts[key] for key, bound in under.items())
+        fixed |= over if excess >= missing else under  # the side that frees, or takes, more is settled first
+
+
 def parse_rate(text: str) -> Fraction:
     """An exact number of yuan (or a share) from document text: digits with an optional point, or a ratio.
 
@@ -95,6 +121,19 @@ def parse_rate(text: str) -> Fraction:
         raise AmountError(
             "not an exact number", got=repr(text), wanted='digits in quotes, such as "18.00" or "1/2"'
         ) from None
+
+
+def parse_share(text: str) -> Fraction:
+    """An exact share of one, as people write it.
+
+    >>> parse_share("0.705"), parse_share("70.5%"), parse_share("1/3")
+    (Fraction(141, 200), Fraction(141, 200), Fraction(1, 3))
+    """
+    share = parse_rate(text.removesuffix("%"))
+    share = share / 100 if text.endswith("%") else share
+    if not 0 <= share <= 1:
+        raise AmountError("not a share of one", got=repr(text), wanted="0 to 1: 0.705, 70.5% or 141/200")
+    return share
 
 
 def parse_yuan(text: str, *, locale: str = "zh_CN") -> int:

@@ -79,6 +79,79 @@ class Estate:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """Anything that is paid for or judged: an estate, a street, a household, a work, an incident, a post.
+
+    `units` names what it belongs to at each level, its estate by id; `parent` is the subject that it is a part of.
+    """
+
+    subject_id: str
+    kind: str
+    name: str
+    units: Mapping[str, str]
+    start: date
+    end: date | None = None  # first day on which it is no longer there
+    parent: str = ""
+    row: int = 0
+
+    def unit_at(self, level: str) -> str:
+        """The unit that it belongs to at a level; CaseError where it belongs to none."""
+        if level not in self.units:
+            raise CaseError(
+                f"{self.kind} {self.subject_id} belongs to no {level}",
+                wanted=f"a {level}" if level in LEVELS else f"one of {', '.join(LEVELS)}",
+                fix="give it a place of that level, or one below" if level in LEVELS else nearest(level, LEVELS),
+            )
+        return self.units[level]
+
+
+def estate_subject(estate: Estate) -> Subject:
+    """An estate as a subject, from its first day of service to its last."""
+    units = {level: estate.unit_at(level) for level in LEVELS}
+    return Subject(
+        estate.estate_id, "estate", estate.name, units, estate.service_start, estate.service_end, "", estate.row
+    )
+
+
+Value = Fraction | date | str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """The value of a fact, the day on which it was known, and the row that says so."""
+
+    value: Value
+    known_on: date | None = None
+    where: str = ""
+
+
+class Facts(Mapping[tuple[str, str, str], Fact]):
+    """Facts by subject, name and period ("" for a fact that does not change); two rows that differ are refused."""
+
+    def __init__(self, rows: Iterable[tuple[str, str, str, Fact]] = ()) -> None:
+        self._by_key: dict[tuple[str, str, str], Fact] = {}
+        for subject, name, period, fact in rows:
+            earlier = self._by_key.setdefault((subject, name, period), fact)
+            if (earlier.value, earlier.known_on) != (fact.value, fact.known_on):
+                raise DuplicateRow(
+                    f"{name} of {subject} is given twice, and differently",
+                    where=f"{earlier.where} and {fact.where}",
+                    got=f"{earlier.value} and {fact.value}",
+                    wanted=f"one value{f' for {period}' if period else ''}",
+                    fix="delete the row that was overruled",
+                )
+
+    def __getitem__(self, key: tuple[str, str, str]) -> Fact:
+        return self._by_key[key]
+
+    def __iter__(self) -> Iterator[tuple[str, str, str]]:
+        return iter(self._by_key)
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+
+@dataclass(frozen=True, slots=True)
 class Household:
     """One property unit of an estate, from a day on and until one (the first day it is no longer there)."""
 
@@ -172,12 +245,12 @@ def removed_too_early(household: Household, source: str) -> CellError:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The result of one performance assessment (考核): of an estate's community for one service year.
+    """The result of one performance assessment (考核): of an estate's community, or another subject, for one period.
 
-    For a provision that claims by calendar year, `period` is that year; else it is the number of the service year.
+    For a provision that claims by service year, `period` is its number; else it is the calendar year.
     """
 
-    estate_id: str
+    subject_id: str
     period: int
     result: str
     result_on: date
@@ -191,16 +264,16 @@ def _said(assessment: Assessment) -> str:
 
 
 class Assessments(Mapping[tuple[str, int], Assessment]):
-    """Assessments by estate and period; the same row twice is one, two rows that differ are refused."""
+    """Assessments by subject and period; the same row twice is one, two rows that differ are refused."""
 
     def __init__(self, rows: Iterable[Assessment] = (), *, source: str = "assessments") -> None:
         self._by_key: dict[tuple[str, int], Assessment] = {}
         for row in rows:
-            earlier = self._by_key.setdefault((row.estate_id, row.period), row)
+            earlier = self._by_key.setdefault((row.subject_id, row.period), row)
             said, says = ((a.result, a.result_on, a.score) for a in (earlier, row))
             if said != says:
                 raise DuplicateRow(
-                    f"{row.estate_id} is assessed twice for period {row.period}, and differently",
+                    f"{row.subject_id} is assessed twice for period {row.period}, and differently",
                     where=f"{source}, rows {earlier.row} and {row.row}",
                     got=f"{_said(earlier)} (row {earlier.row}) and {_said(row)} (row {row.row})",
                     wanted="one result, one day, one score",
@@ -237,12 +310,15 @@ def collect_estates(rows: Iterable[Estate], *, source: str) -> dict[str, Estate]
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A snapshot of estates and household counts; `digest` identifies it, files included."""
+    """A snapshot of estates, household counts, other subjects and facts; `digest` identifies it, files included."""
 
     estates: Mapping[str, Estate]
     headcounts: Mapping[str, Headcount]
     source_digests: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
+    subjects: Mapping[str, Subject] = field(default_factory=dict)  # all but estates and units
+    facts: Facts = field(default_factory=Facts)
+    units: Mapping[str, Subject] = field(default_factory=dict)  # level/name -> city, district, street, community
 
     @classmethod
     def build(
@@ -252,6 +328,8 @@ class Registry:
         *,
         source: str = "estates",
         source_digests: Mapping[str, str] | None = None,
+        subjects: Iterable[Subject] = (),
+        facts: Facts | None = None,
     ) -> Registry:
         """Check what can only be checked across tables (declared counts, plausible areas) and seal the snapshot."""
         _check_units(estates.values(), source)
@@ -264,7 +342,34 @@ class Registry:
                 )
             _check_counts(estate, headcounts.get(estate.estate_id), source)
         digests = dict(source_digests or {})
-        return cls(estates, headcounts, digests, _digest(estates, headcounts, digests))
+        others = {subject.subject_id: subject for subject in subjects}
+        facts = facts or Facts()
+        digest = _digest(estates, headcounts, digests, others, facts)
+        return cls(estates, headcounts, digests, digest, others, facts, _units(estates.values()))
+
+    def of_kind(self, kind: str) -> Iterator[Subject]:
+        """Every subject of a kind: estates, the units of a level, or rows of subjects.csv."""
+        if kind == "estate":
+            return (estate_subject(estate) for estate in self.estates.values())
+        if kind in LEVELS:
+            return (unit for unit in self.units.values() if unit.kind == kind)
+        return (subject for subject in self.subjects.values() if subject.kind == kind)
+
+    def subject(self, subject_id: str) -> Subject:
+        """A subject by its id: an estate, `level/unit`, or a row of subjects.csv; CaseError for none."""
+        if subject_id in self.estates:
+            return estate_subject(self.estates[subject_id])
+        found = self.units.get(subject_id) or self.subjects.get(subject_id)
+        if found is None:
+            known = [*self.estates, *self.units, *self.subjects]
+            raise CaseError(f"there is no subject {subject_id!r}", fix=nearest(subject_id, known))
+        return found
+
+    def estates_in(self, subject: Subject) -> list[Estate]:
+        """The estates that a unit holds; of anything smaller, the one it lies in."""
+        if "estate" in subject.units:
+            return [self.estates[subject.units["estate"]]]
+        return [e for e in self.estates.values() if e.unit_at(subject.kind) == subject.name]
 
     def households(self, estate_id: str, day: date) -> int:
         """The number of households of an estate on a day; the declared number where no rows are kept."""
@@ -294,6 +399,18 @@ class Registry:
                     wanted=wanted,
                     fix="find the missing or doubled rows, or correct [control_totals] with its source",
                 )
+
+
+def _units(estates: Iterable[Estate]) -> dict[str, Subject]:
+    """The units of every level above estates, each in service since its first estate is."""
+    found: dict[str, Subject] = {}
+    for estate in estates:
+        for depth, level in enumerate(LEVELS[:-1], start=1):
+            key = f"{level}/{estate.unit_at(level)}"
+            units = {above: estate.unit_at(above) for above in LEVELS[:depth]}
+            start = min(found[key].start, estate.service_start) if key in found else estate.service_start
+            found[key] = Subject(key, level, estate.unit_at(level), units, start)
+    return found
 
 
 def _check_units(estates: Iterable[Estate], source: str) -> None:
@@ -347,7 +464,11 @@ def _check_counts(estate: Estate, headcount: Headcount | None, source: str) -> N
 
 
 def _digest(
-    estates: Mapping[str, Estate], headcounts: Mapping[str, Headcount], source_digests: Mapping[str, str]
+    estates: Mapping[str, Estate],
+    headcounts: Mapping[str, Headcount],
+    source_digests: Mapping[str, str],
+    subjects: Mapping[str, Subject],
+    facts: Facts,
 ) -> str:
     hasher = hashlib.sha256()
     for name in sorted(source_digests):
@@ -360,4 +481,12 @@ def _digest(
             count = headcounts[estate_id]
             steps = "\t".join(f"{day}={number}" for day, number in zip(count.days, count.running, strict=True))
             hasher.update(f"households\t{estate_id}\t{count.before}\t{steps}\n".encode())
+    for key in sorted(subjects):
+        one = subjects[key]
+        units = " ".join(f"{level}={unit}" for level, unit in one.units.items())
+        told = (key, one.kind, one.name, units, one.start, one.end, one.parent)
+        hasher.update(("subject\t" + "\t".join(map(str, told)) + "\n").encode())
+    for subject, name, period in sorted(facts):
+        fact = facts[subject, name, period]
+        hasher.update(f"fact\t{subject}\t{name}\t{period}\t{fact.value}\t{fact.known_on or ''}\n".encode())
     return "sha256:" + hasher.hexdigest()

@@ -13,11 +13,12 @@ from datetime import date
 from estate_funds.assess import Claim, Status
 from estate_funds.calendar import Month
 from estate_funds.errors import CaseError
-from estate_funds.funds import Account, Fund, Side, fund_id
+from estate_funds.funds import Account, Fund, Side, fund_id, holder_of
 from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
 from estate_funds.ledger import Ledger, attempt_key, mirror
 
 D, C = Side.DEBIT.value, Side.CREDIT.value
+REFUND = "refund"  # the purpose that a fund must permit to give an advance back
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,17 @@ def _received(fund: str, source_account: Account, detail: str, amount_fen: int, 
         Posting(fund, source_account.value, detail, C, amount_fen),
         Posting(fund, Account.AUTHORITY.value, "", D, amount_fen),
         Posting(fund, Account.UNENCUMBERED.value, str(on.year), C, amount_fen),
+    )
+
+
+def _crossing(giver: str, taker: str, amount_fen: int, on: date) -> tuple[Posting, ...]:
+    """Budget and money leave one fund and arrive in another."""
+    return (
+        Posting(giver, Account.TRANSFER_OUT.value, taker, D, amount_fen),
+        Posting(giver, Account.CASH.value, "", C, amount_fen),
+        Posting(giver, Account.UNENCUMBERED.value, str(on.year), D, amount_fen),
+        Posting(giver, Account.AUTHORITY.value, "", C, amount_fen),
+        *_received(taker, Account.TRANSFER_IN, giver, amount_fen, on),
     )
 
 
@@ -101,14 +113,23 @@ def receive(
 
 
 def payer_funds(claim: Claim) -> dict[str, int]:
-    """The funds that a claim is paid from, and what each owes in fen."""
-    key = claim.provision.pays_from
-    return {fund_id(key, payer, claim.estate.unit_at(payer)): fen for payer, fen in claim.shares.items() if fen}
+    """The funds that a claim is paid from, and what each owes in fen; below 0 for a refund.
+
+    Payers that hold no fund in these books pay elsewhere, and are left out.
+    """
+    funds: dict[str, int] = {}
+    for line in claim.lines:
+        for share in line.shares:
+            if share.payer in claim.booked:
+                fund = fund_id(claim.provision.pays_from, share.payer, share.holder)
+                funds[fund] = funds.get(fund, 0) + share.fen
+    return {fund: fen for fund, fen in funds.items() if fen}
 
 
 def payee_fund(claim: Claim) -> str:
-    """The restricted fund that a claim is paid into."""
-    return fund_id(claim.provision.pays_into, claim.payee_class, claim.payee)
+    """The restricted fund that a claim is paid into; empty where the money leaves the books."""
+    into = claim.provision.pays_into
+    return fund_id(into, claim.payee_class, claim.payee) if into else ""
 
 
 def claim_key(claim: Claim, kind: Kind) -> str:
@@ -119,7 +140,7 @@ def claim_key(claim: Claim, kind: Kind) -> str:
 def _claim_draft(
     claim: Claim, kind: Kind, on: date, hands: Hands, postings: tuple[Posting, ...], attempt: int
 ) -> Draft:
-    if claim.status is not Status.DUE:
+    if claim.status not in (Status.DUE, Status.REFUND):
         raise CaseError(f"the claim {claim.claim_id} is not due", got=claim.status, wanted="a claim that is due")
     return Draft(
         kind=kind,
@@ -127,7 +148,7 @@ def _claim_draft(
         key=attempt_key(claim_key(claim, kind), attempt),
         maker=hands.maker,
         approver=hands.approver,
-        narrative=f"{kind.value} of {claim.provision_id} to {claim.payee}, {claim.estate.name} {claim.months}",
+        narrative=f"{kind.value} of {claim.provision_id} to {claim.payee}, {claim.subject.name} {claim.months}",
         document=claim.document,
         clause=claim.provision.clause,
         policy=claim.policy_digest,
@@ -148,6 +169,7 @@ def encumber(claim: Claim, *, on: date, hands: Hands, attempt: int = 1) -> Draft
     postings = tuple(
         posting
         for payer, fen in payer_funds(claim).items()
+        if fen > 0
         for posting in (
             Posting(payer, Account.UNENCUMBERED.value, str(on.year), D, fen),
             Posting(payer, Account.ENCUMBERED.value, claim.claim_id, C, fen),
@@ -157,18 +179,51 @@ def encumber(claim: Claim, *, on: date, hands: Hands, attempt: int = 1) -> Draft
 
 
 def disburse(claim: Claim, *, on: date, hands: Hands, attempt: int = 1) -> Draft:
-    """Pay an encumbered claim into the payee's restricted fund: both sides of every crossing in one entry."""
+    """Pay an encumbered claim into the payee's restricted fund, both sides of every crossing in one entry; or out."""
     postings: list[Posting] = []
-    taker = payee_fund(claim)
+    taker, purpose = payee_fund(claim), claim.provision.purpose
     for payer, fen in payer_funds(claim).items():
+        if fen < 0:
+            continue  # see refund
+        spent = (Account.TRANSFER_OUT.value, taker) if taker else (Account.EXPENDITURE.value, purpose)
         postings += (
-            Posting(payer, Account.TRANSFER_OUT.value, taker, D, fen),
+            Posting(payer, *spent, D, fen),
             Posting(payer, Account.CASH.value, "", C, fen),
             Posting(payer, Account.ENCUMBERED.value, claim.claim_id, D, fen),
             Posting(payer, Account.EXPENDED.value, "", C, fen),
         )
-        postings += _received(taker, Account.TRANSFER_IN, payer, fen, on)
+        postings += _received(taker, Account.TRANSFER_IN, payer, fen, on) if taker else ()
     return _claim_draft(claim, Kind.DISBURSEMENT, on, hands, tuple(postings), attempt)
+
+
+def refunds(claim: Claim, *, on: date, hands: Hands, attempt: int = 1) -> list[Draft]:
+    """Give back what was advanced beyond what is owed: the payee's fund is cut by what each payer's gets."""
+    drafts = []
+    giver = payee_fund(claim)
+    for taker, fen in payer_funds(claim).items():
+        if fen >= 0:
+            continue
+        _, level, holder = holder_of(taker)
+        drafts.append(
+            Draft(
+                kind=Kind.TRANSFER,
+                effective=on,
+                key=attempt_key(f"{REFUND}/{claim.claim_id}/{level}/{holder}", attempt),
+                maker=hands.maker,
+                approver=hands.approver,
+                narrative=f"refund of {claim.provision_id} by {claim.payee}, {claim.subject.name}",
+                document=claim.document,
+                clause=claim.provision.advance.clause if claim.provision.advance else claim.provision.clause,
+                policy=claim.policy_digest,
+                registry=claim.registry_digest,
+                purpose=REFUND,
+                payee=holder,
+                payee_class=level,
+                reference=claim.claim_id,
+                postings=_crossing(giver, taker, -fen, on),
+            )
+        )
+    return drafts
 
 
 def release(claim_id: str, funds: Mapping[str, int], *, on: date, key: str, hands: Hands, narrative: str) -> Draft:
@@ -257,13 +312,7 @@ def transfer(
         payee=holder,
         payee_class=level,
         evidence=tuple(evidence),
-        postings=(
-            Posting(giver.fund_id, Account.TRANSFER_OUT.value, taker.fund_id, D, amount_fen),
-            Posting(giver.fund_id, Account.CASH.value, "", C, amount_fen),
-            Posting(giver.fund_id, Account.UNENCUMBERED.value, str(on.year), D, amount_fen),
-            Posting(giver.fund_id, Account.AUTHORITY.value, "", C, amount_fen),
-            *_received(taker.fund_id, Account.TRANSFER_IN, giver.fund_id, amount_fen, on),
-        ),
+        postings=_crossing(giver.fund_id, taker.fund_id, amount_fen, on),
     )
 
 

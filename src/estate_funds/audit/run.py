@@ -15,7 +15,7 @@ from estate_funds.journal import GENESIS, Draft, Entry, Kind, difference, link
 from estate_funds.ledger import Ledger, refold
 from estate_funds.money import format_yuan
 from estate_funds.text import counted
-from estate_funds.vouchers import payee_fund, payer_funds
+from estate_funds.vouchers import REFUND, payee_fund, payer_funds
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
@@ -226,6 +226,13 @@ def _payments(entries: Iterable[Entry]) -> tuple[Paid, dict[str, date]]:
     claim_of: dict[str, str] = {}
     for entry in entries:
         draft = entry.draft
+        if is_refund(draft):
+            amounts = paid.setdefault(draft.reference, {})
+            for posting in draft.postings:
+                if posting.account == Account.TRANSFER_OUT:
+                    way = (posting.detail, posting.fund)
+                    amounts[way] = amounts.get(way, 0) - posting.amount_fen
+            continue
         if draft.kind is Kind.DISBURSEMENT:
             claim_of[str(entry.seq)] = draft.reference
             paid_on[draft.reference] = draft.effective
@@ -233,8 +240,8 @@ def _payments(entries: Iterable[Entry]) -> tuple[Paid, dict[str, date]]:
             continue
         amounts = paid.setdefault(draft.reference if draft.kind is Kind.DISBURSEMENT else claim_of[draft.reference], {})
         for posting in draft.postings:
-            if posting.account == Account.TRANSFER_OUT:
-                way = (posting.fund, posting.detail)
+            if posting.account in (Account.TRANSFER_OUT, Account.EXPENDITURE):
+                way = (posting.fund, posting.detail if posting.account == Account.TRANSFER_OUT else "")
                 amounts[way] = amounts.get(way, 0) + posting.amount_fen
     return paid, paid_on
 
@@ -244,7 +251,8 @@ def _unclaimed(books: _Books, claims: Claims) -> Iterator[Finding]:
     known = {claim.claim_id: claim for claim in claims}
     for entry in books.entries:
         draft = entry.draft
-        if draft.kind not in (Kind.ENCUMBRANCE, Kind.DISBURSEMENT) or entry.seq in books.ledger.reversed:
+        of_claim = draft.kind in (Kind.ENCUMBRANCE, Kind.DISBURSEMENT) or is_refund(draft)
+        if not of_claim or entry.seq in books.ledger.reversed:
             continue
         claim, where = known.get(draft.reference), f"entry {entry.seq} ({draft.key})"
         amount = sum(p.amount_fen for p in draft.postings if p.account in (Account.TRANSFER_OUT, Account.ENCUMBERED))
@@ -252,6 +260,8 @@ def _unclaimed(books: _Books, claims: Claims) -> Iterator[Finding]:
             what, clear = f"a {draft.kind} for a claim that the case does not know", "reverse it, or correct the case"
             yield Finding("no-claim", ERROR, what, where, draft.reference, amount_fen=amount, clear=clear)
             continue
+        if is_refund(draft):
+            continue  # its amount is compared with the claim's
         said = (draft.document, draft.clause, draft.purpose, draft.payee_class, draft.payee)
         rule = claim.provision
         wanted = (claim.document, rule.clause, rule.purpose, claim.payee_class, claim.payee)
@@ -267,7 +277,7 @@ def _claim_findings(
 ) -> Iterator[Finding]:
     owed = (
         {(fund, payee_fund(claim)): fen for fund, fen in payer_funds(claim).items()}
-        if claim.status is Status.DUE
+        if claim.status in (Status.DUE, Status.REFUND)
         else {}
     )
     got = {way: fen for way, fen in paid.items() if fen}
@@ -294,6 +304,11 @@ def _claim_findings(
         yield Finding(
             "late", WARNING, what, claim.claim_id, str(paid_on), f"by {latest}", limit, claim.amount_fen, clear
         )
+
+
+def is_refund(draft: Draft) -> bool:
+    """Whether an entry gives back what was advanced on a claim."""
+    return draft.kind is Kind.TRANSFER and draft.purpose == REFUND and bool(draft.reference)
 
 
 def _ways(amounts: Mapping[tuple[str, str], int]) -> str:
@@ -324,7 +339,10 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
     own = [
         e
         for e in books.entries
-        if e.draft.kind in checked and e.draft.key not in known and e.seq not in books.ledger.reversed
+        if e.draft.kind in checked
+        and e.draft.key not in known
+        and e.seq not in books.ledger.reversed
+        and not is_refund(e.draft)
     ]
     for entry in own:
         amount = sum(p.amount_fen for p in entry.draft.postings if p.account == Account.CASH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 from pydantic import Field as Key
@@ -11,7 +11,7 @@ from pydantic import Field as Key
 from estate_funds.calendar import Month
 from estate_funds.errors import DateError, EstateFundsError
 from estate_funds.money import parse_yuan
-from estate_funds.policy import Names, Node, Sentence, as_tuple
+from estate_funds.policy import Node, Sentence, as_tuple
 
 
 def _month(value: object) -> object:
@@ -115,7 +115,7 @@ class CaseFile(Node):
     people: People
     payment: Payment
     close_through: MonthText | None = None
-    settings: dict[str, dict[str, Names]] = {}
+    settings: dict[str, dict[str, Any]] = {}
     payees: dict[str, Payee] = {}
     appropriations: Annotated[tuple[Appropriation, ...], BeforeValidator(as_tuple)] = ()
     control_totals: ControlTotals | None = None

@@ -24,11 +24,32 @@ ESTATES = (
 )
 HOUSEHOLDS = households.COLUMNS
 ASSESSMENTS = (
-    Column("estate_id", "id", "an estate_id of estates.csv", "yuanyi"),
+    Column("subject_id", "id", "an estate_id, a subject_id of subjects.csv, or level/name of a unit", "yuanyi"),
     Column("period", "count", "number of the service year (or the calendar year, if the document claims by it)", "3"),
     Column("result", "text", "a result that the document's gate knows", "pass"),
     Column("result_on", "day", "day of the result: payment is due from it", "2024-01-10"),
     Column("score", "number", "score, where the document divides by scores", "92.5", required=False),
+)
+SUBJECTS = (
+    Column("subject_id", "id", "stable id, unique among subjects and estates", "w-2024-01"),
+    Column("kind", "text", "a kind that the document declares under [kinds], or household", "incident"),
+    Column("name", "text", "name as people know it", "屋面渗漏"),
+    Column("place", "text", "an estate_id, or level/name of a unit; empty: its parent's", "yuanyi", required=False),
+    Column("parent", "id", "the subject that it is a part of", "w-2024", required=False),
+    Column("on", "day", "first day: of the incident, the post, the work", "2024-05-06"),
+    Column("until", "day", "first day on which it is no longer there", "2024-12-01", required=False),
+)
+FACTS = (
+    Column("subject_id", "id", "an estate_id, a subject_id, or level/name of a unit", "w-2024-01"),
+    Column("fact", "text", "a fact that the document declares under [facts]", "audited_cost"),
+    Column("period", "text", "the period, where each has its own: 2024, 2024-Q2, 2024-05, 3", "2024", required=False),
+    Column("value", "text", "the value, as its fact wants it: 80,000.00, 70.5%, yes, 2024-05-06", "80,000.00"),
+    Column("known_on", "day", "day on which it was established: payment counts from it", "2024-06-30", required=False),
+    Column("evidence", "evidence", "as in spending.csv", "audit-report:evidence/w-2024-01.txt", required=False),
+)  # fmt: skip
+HOLIDAYS = (
+    Column("day", "day", "a day that differs from the published calendar", "2027-02-08"),
+    Column("kind", "choice", "rest day or working day", "rest", allowed=("rest", "work")),
 )
 SPENDING = (
     Column("spending_id", "id", "id of the payment, unique and stable: it makes posting twice harmless", "s-2022-01"),
@@ -60,6 +81,13 @@ TRANSFERS = (
     Column("taker", "text", "the unit that takes over the duty", "公园街道"),
     Column("annual_amount_yuan", "yuan", "approved amount for a full year", "120,000.00"),
     Column("months", "count", "months of the year that move", "6"),
+    Column(
+        "moves_yuan",
+        "yuan",
+        "what moves now, instead of the pro rata part; at most the approved amount a year",
+        "30,000.00",
+        required=False,
+    ),
     Column("evidence", "evidence", "as in spending.csv", "budget-adjustment:evidence/t-2021-01.txt"),
 )
 FEES = (
@@ -72,6 +100,9 @@ TABLES = {
     "estates.csv": ESTATES,
     "households.csv": HOUSEHOLDS,
     "assessments.csv": ASSESSMENTS,
+    "subjects.csv": SUBJECTS,
+    "facts.csv": FACTS,
+    "holidays.csv": HOLIDAYS,
     "spending.csv": SPENDING,
     "attempts.csv": SPENDING,
     "incomes.csv": INCOMES,

@@ -20,7 +20,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from estate_funds.errors import CellError, ColumnError, TableError
-from estate_funds.exchange.tables import Column, check_header, parse_cell, read_table
+from estate_funds.exchange.tables import Column, Row, check_header, parse_cell, read_table
 from estate_funds.registry import Estate, Headcount, Household, count_households
 
 COLUMNS = (
@@ -31,7 +31,7 @@ COLUMNS = (
     Column("registered_on", "day", "first day in the register", "2020-12-01"),
     Column("removed_on", "day", "first day no longer in it; empty while it is", "2024-05-01", required=False),
     Column("building", "text", "building number, not used in any amount", "12", required=False),
-    Column("floor_area_m2", "area", "floor area, not used by a rate per household", "87.16", required=False),
+    Column("floor_area_m2", "area", "floor area: the m2 of a provision for each household", "87.16", required=False),
 )
 # What no count uses is not judged here, so that both readers judge alike.
 _AS_COUNTED = tuple(replace(c, type="text") if c.name in ("building", "floor_area_m2") else c for c in COLUMNS)
@@ -194,4 +194,16 @@ def _rows(path: Path) -> Iterator[Household]:
         yield Household(unit, estate_id, values["registered_on"], values.get("removed_on"), number)
 
 
-__all__ = ["COLUMNS", "read_households"]
+def household_rows(path: Path) -> Iterator[Row]:
+    """Every household with all its columns, one by one: for documents that pay for each of them."""
+    if path.suffix != ".parquet":
+        yield from read_table(path, COLUMNS)
+        return
+    for number, values in enumerate(pa.parquet.read_table(path).to_pylist(), start=1):
+        where = f"{path.name}, row {number}"
+        cells = {c.name: values.get(c.name) for c in COLUMNS}
+        parsed = {c.name: parse_cell(c, "" if (v := cells[c.name]) is None else str(v), where) for c in COLUMNS}
+        yield Row(number, path.name, parsed)
+
+
+__all__ = ["COLUMNS", "household_rows", "read_households"]

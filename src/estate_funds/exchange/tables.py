@@ -135,6 +135,11 @@ def check_header(header: list[str], columns: tuple[Column, ...], source: str) ->
         )
 
 
+def read_header(path: Path) -> list[str]:
+    """The column names of a CSV file."""
+    return [name.strip() for name in next(csv.reader(io.StringIO(read_text(path), newline="")), [])]
+
+
 def read_table(path: Path, columns: tuple[Column, ...]) -> Iterator[Row]:
     """Rows of a CSV file, each cell parsed as its column says; ColumnError or CellError with file, row and column."""
     records = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
@@ -206,7 +211,7 @@ def _id(cell: str) -> str:
 
 
 def _area(cell: str) -> int:
-    centi = _number(cell) * 100
+    centi = parse_number(cell) * 100
     if centi.denominator != 1:
         raise AmountError("an area finer than 0.01 m2", wanted="at most two decimals")
     if centi <= 0:
@@ -216,7 +221,8 @@ def _area(cell: str) -> int:
     return int(centi)
 
 
-def _number(cell: str) -> Fraction:
+def parse_number(cell: str) -> Fraction:
+    """An exact number, 0 or more; AmountError otherwise."""
     if not re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", cell):
         raise AmountError("not a number", wanted="digits with an optional point, such as 92.5")
     if cell.startswith("-"):
@@ -249,7 +255,7 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "evidence": _text,
     "count": _count,
     "area": _area,
-    "number": _number,
+    "number": parse_number,
     "yuan": _yuan,
     "month": _month,
     "day": _day,

@@ -4,40 +4,43 @@ A document is TOML. Loading refuses an unknown key, a missing citation, a rate w
 sum, tiers or dated values with a gap or an overlap, a name that points nowhere: each with file, key path, got and
 wanted. A new city's document is a new file. `docs/reference/policy.md` explains each key; `policies/policy.schema.json`
 lets an editor check and complete.
+
+values -> facts -> sums, fences -> language (one document) -> names -> reading
 """
 
-from estate_funds.policy.language import (
-    LEVELS,
-    Document,
-    Measure,
-    Names,
-    Node,
-    PayerSplit,
-    Provision,
-    Rate,
-    Requirement,
-    Sentence,
-    SettingRef,
-    as_tuple,
-    version_on,
-)
-from estate_funds.policy.reading import json_schema, parse_document, parse_toml
+from estate_funds.policy.facts import BUILT_IN, NUMBERS, Bounds, Conditions, Derived, FactRule, Requirement
+from estate_funds.policy.language import Document
+from estate_funds.policy.reading import bind, json_schema, parse_document, parse_toml, with_value
+from estate_funds.policy.sums import PERIODS, Ceiling, Limit, Once, PayerSplit, Provision, Rate, Total
+from estate_funds.policy.values import LEVELS, Dated, Names, Node, Sentence, as_tuple, version_on
 
 __all__ = [
+    "BUILT_IN",
     "LEVELS",
+    "NUMBERS",
+    "PERIODS",
+    "Bounds",
+    "Ceiling",
+    "Conditions",
+    "Dated",
+    "Derived",
     "Document",
-    "Measure",
+    "FactRule",
+    "Limit",
     "Names",
     "Node",
+    "Once",
     "PayerSplit",
     "Provision",
     "Rate",
     "Requirement",
     "Sentence",
-    "SettingRef",
+    "Total",
     "as_tuple",
+    "bind",
     "json_schema",
     "parse_document",
     "parse_toml",
     "version_on",
+    "with_value",
 ]

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import json
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from estate_funds.errors import InputError, PolicyError, nearest
-from estate_funds.policy.language import LEVELS, Cited, Document, SettingRef
+from estate_funds.policy.fences import Setting
+from estate_funds.policy.language import Document
+from estate_funds.policy.names import Problem, check_names
 
 
 def parse_document(text: str, *, source: str) -> Document:
     """Read one document from its TOML text, strictly; PolicyError names `source` and the key path of what is wrong.
+
+    What the document leaves to settings stands at its default, or at its example, until `bind` puts in a case's choice.
 
     >>> parse_document("format = 1", source="new-city.toml")
     Traceback (most recent call last):
@@ -24,12 +31,92 @@ def parse_document(text: str, *, source: str) -> Document:
       wanted: a value: the key is missing
     ...
     """
-    document = parse_toml(Document, text, source=source)
-    problems = list(_dangling(document))
+    data = _parsed(text, source, PolicyError)
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return _built(data, source, {}, f"sha256:{digest}")
+
+
+def bind(document: Document, chosen: Mapping[str, object]) -> Document:
+    """The document with a case's settings in the places that it leaves open; PolicyError for one that does not fit."""
+    if not document.settings:
+        document.settled(chosen)  # a document without settings has none to choose
+        return document
+    settled = document.settled(chosen)
+    told = json.dumps({name: str(value) for name, value in settled.items()}, sort_keys=True, ensure_ascii=False)
+    digest = hashlib.sha256(f"{document.digest}\n{told}".encode()).hexdigest()
+    return _built(
+        document._source, f"{document.id} with its settings", dict(chosen), f"sha256:{digest}", document.text_digest
+    )
+
+
+def with_value(document: Document, path: str, value: object) -> Document:
+    """The document with one value changed, by key path such as `provisions.award.rate[0].value`: for what-if."""
+    data = copy.deepcopy(document._source)
+    parts: list[str | int] = [int(n) if n else name for name, n in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path)]
+    node: Any = data
+    for position, part in enumerate(parts):
+        known = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else []
+        if part not in known:
+            raise PolicyError(
+                f"{document.id} has nothing at this path",
+                got=repr(path),
+                fix=nearest(str(part), [str(k) for k in known]),
+            )
+        if position + 1 < len(parts):
+            node = node[part]
+    if not parts or isinstance(node[parts[-1]], dict | list) != isinstance(value, dict | list):
+        raise PolicyError(
+            f"{document.id} has no single value at this path", got=repr(path), wanted="the path of a value"
+        )
+    node[parts[-1]] = value
+    told = hashlib.sha256(f"{document.digest}\n{path} = {value!r}".encode()).hexdigest()
+    return _built(data, f"{document.id} with {path}", document._chosen, f"sha256:{told}", document.text_digest)
+
+
+def _built(data: dict[str, Any], source: str, chosen: dict[str, Any], digest: str, text_digest: str = "") -> Document:
+    """Put settings in, validate, and check that no name points nowhere."""
+    settings = data.get("settings")
+    stand_ins = {}
+    if isinstance(settings, dict):
+        for name, table in settings.items():
+            try:
+                stand_ins[name] = Setting.model_validate(table).stand_in
+            except ValidationError:
+                stand_ins[name] = None  # reported by the validation of the whole
+    uses: dict[str, list[str]] = {}
+    problems: list[Problem] = []
+    filled = _put_in(data, stand_ins | chosen, uses, problems, "")
     if problems:
         raise _refusal(PolicyError, source, problems)
-    document._digest = "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
+    document = _validated(Document, filled, source, PolicyError)
+    problems = list(check_names(document))
+    if problems:
+        raise _refusal(PolicyError, source, problems)
+    document._digest = digest
+    document._text_digest = text_digest or digest
+    document._source = data
+    document._uses = {name: tuple(paths) for name, paths in uses.items()}
+    document._chosen = chosen
     return document
+
+
+def _put_in(
+    node: Any, values: Mapping[str, Any], uses: dict[str, list[str]], problems: list[Problem], path: str
+) -> Any:
+    """The data with `{ setting = NAME }` replaced by the setting's value."""
+    if isinstance(node, dict):
+        if set(node) == {"setting"}:
+            name = str(node["setting"])
+            if name not in values:
+                problems.append((f"{path}.setting", name, "a key of [settings]", nearest(name, values)))
+                return None
+            uses.setdefault(name, []).append(path)
+            value = values[name]
+            return list(value) if isinstance(value, tuple) else value
+        return {k: _put_in(v, values, uses, problems, f"{path}.{k}".lstrip(".")) for k, v in node.items()}
+    if isinstance(node, list):
+        return [_put_in(v, values, uses, problems, f"{path}[{i}]") for i, v in enumerate(node)]
+    return node
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -37,8 +124,12 @@ M = TypeVar("M", bound=BaseModel)
 
 def parse_toml(model: type[M], text: str, *, source: str, error: type[InputError] = PolicyError) -> M:
     """Read TOML into a strict model; an error of the given type with file, key path, got and wanted otherwise."""
+    return _validated(model, _parsed(text, source, error), source, error)
+
+
+def _parsed(text: str, source: str, error: type[InputError]) -> dict[str, Any]:
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
         raise error(
             "not valid TOML",
@@ -46,13 +137,13 @@ def parse_toml(model: type[M], text: str, *, source: str, error: type[InputError
             got=str(fault),
             fix="a date must exist in the calendar; text stands in quotes",
         ) from None
+
+
+def _validated(model: type[M], data: dict[str, Any], source: str, error: type[InputError]) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as fault:
         raise _refusal(error, source, [_problem(model, e) for e in fault.errors(include_url=False)]) from None
-
-
-Problem = tuple[str, object, str, str]  # key path, got, wanted, what to do
 
 
 def _refusal(error: type[InputError], source: str, problems: list[Problem]) -> InputError:
@@ -90,7 +181,7 @@ _WANTED = {  # what pydantic says of types, in the words of somebody who fills i
 
 
 def _problem(model: type[BaseModel], error: Any) -> Problem:
-    loc = [part for part in error["loc"] if "[" not in str(part) and part != "SettingRef"]
+    loc = [part for part in error["loc"] if "[" not in str(part)]
     path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".") or "(document)"
     if error["type"] == "extra_forbidden":
         return path, repr(loc[-1]), "a key of this table", nearest(str(loc[-1]), _keys_at(model, loc[:-1]))
@@ -119,79 +210,6 @@ def _inner(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for arg in get_args(annotation) if (found := _inner(arg)) is not None), None)
-
-
-def _dangling(document: Document) -> Iterator[Problem]:
-    """Names that point nowhere: clauses, funds, settings."""
-    for path, node in _walk(document, ""):
-        if isinstance(node, Cited | Document) and node.clause not in document.clauses:
-            yield (
-                f"{path}.clause".lstrip("."),
-                node.clause,
-                "a key of [clauses]",
-                nearest(node.clause, document.clauses),
-            )
-        if isinstance(node, SettingRef) and node.setting not in document.settings:
-            yield f"{path}.setting", node.setting, "a key of [settings]", nearest(node.setting, document.settings)
-    pointers = [(f"provisions.{n}.pays_from", p.pays_from) for n, p in document.provisions.items()]
-    pointers += [(f"provisions.{n}.pays_into", p.pays_into) for n, p in document.provisions.items()]
-    pointers += [(f"transfers.{n}.fund", t.fund) for n, t in document.transfers.items()]
-    pointers += [(f"incomes[{i}].into", income.into) for i, income in enumerate(document.incomes)]
-    for path, fund in pointers:
-        if fund not in document.funds:
-            yield path, fund, "a key of [funds]", nearest(fund, document.funds)
-    yield from _unheld(document)
-    for name, rule in document.funds.items():
-        for number, permit in enumerate(rule.permits):
-            if permit.into and permit.into not in document.funds:
-                path = f"funds.{name}.permits[{number}].into"
-                yield path, permit.into, "a key of [funds]", nearest(permit.into, document.funds)
-    for name, provision in document.provisions.items():
-        held = document.funds[provision.pays_from].held_by if provision.pays_from in document.funds else ()
-        for split in provision.payers:
-            for payer in split.shares:
-                if held and payer not in held:
-                    yield f"provisions.{name}.payers", payer, f"a holder of {provision.pays_from}", nearest(payer, held)
-    sources = [source for income in document.incomes for source in income.sources]
-    for source in sorted({s for s in sources if sources.count(s) > 1}):
-        yield "incomes", source, "each source once", "decide which fund it belongs to"
-
-
-def _unheld(document: Document) -> Iterator[Problem]:
-    """Levels and holders that no estate, or no fund, has; a purpose that the paying fund does not permit."""
-    into = {f"provisions.{n}.pays_into": p.pays_into for n, p in document.provisions.items()}
-    into |= {f"incomes[{i}].into": income.into for i, income in enumerate(document.incomes)}
-    for path, fund in into.items():
-        level = document.funds[fund].held_by[0] if fund in document.funds else LEVELS[0]
-        if level not in LEVELS:
-            yield path, f"held by {level}", f"a fund held by one of {', '.join(LEVELS)}", ""
-    for name, provision in document.provisions.items():
-        for payer in {payer for split in provision.payers for payer in split.shares} - set(LEVELS):
-            yield f"provisions.{name}.payers", payer, f"one of {', '.join(LEVELS)}", nearest(payer, LEVELS)
-        permits = document.funds[provision.pays_from].permits if provision.pays_from in document.funds else ()
-        purposes = {p for permit in permits if not isinstance(permit.purposes, SettingRef) for p in permit.purposes}
-        fixed = permits and not any(isinstance(permit.purposes, SettingRef) for permit in permits)
-        if fixed and provision.purpose not in purposes:
-            wanted = f"a purpose that {provision.pays_from} permits"
-            yield f"provisions.{name}.purpose", provision.purpose, wanted, nearest(provision.purpose, purposes)
-    for name, transfer in document.transfers.items():
-        held = document.funds[transfer.fund].held_by if transfer.fund in document.funds else ()
-        for role, holder in (("giver", transfer.giver), ("taker", transfer.taker)):
-            if held and holder not in held:
-                yield f"transfers.{name}.{role}", holder, f"a holder of {transfer.fund}", nearest(holder, held)
-
-
-def _walk(node: object, path: str) -> Iterator[tuple[str, BaseModel]]:
-    if isinstance(node, BaseModel):
-        yield path, node
-        for name, field in type(node).model_fields.items():
-            yield from _walk(getattr(node, name), f"{path}.{field.alias or name}".lstrip("."))
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            yield from _walk(value, f"{path}.{key}")
-    elif isinstance(node, tuple):
-        for index, value in enumerate(node):
-            yield from _walk(value, f"{path}[{index}]")
 
 
 def json_schema() -> dict[str, Any]:

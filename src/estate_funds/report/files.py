@@ -16,7 +16,7 @@ from estate_funds.report.balances import FundBalance
 from estate_funds.report.vouchers import Voucher
 
 CLAIM_COLUMNS = (
-    "claim_id", "estate_id", "estate", "district", "community", "months", "service_year", "formula", "clause",
+    "claim_id", "subject_id", "subject", "district", "community", "months", "service_year", "formula", "clause",
     "outcome", "reason", "amount_fen", "potential_fen", "shares",
 )  # fmt: skip
 VOUCHER_COLUMNS = (
@@ -95,11 +95,12 @@ def _harmless(cell: object) -> object:
 
 def _claim_rows(claims: Claims) -> Iterable[Sequence[object]]:
     for claim in claims:
-        estate = claim.estate
+        units = claim.subject.units
         for line in claim.lines:
-            shares = " ".join(f"{payer}={fen}" for payer, _, fen in line.shares)
+            shares = " ".join(f"{share.payer}={share.fen}" for share in line.shares)
             yield (
-                claim.claim_id, estate.estate_id, estate.name, estate.district, estate.community, str(line.months),
+                claim.claim_id, line.subject_id, claim.subject.name, units.get("district", ""),
+                units.get("community", ""), str(line.months),
                 line.service_year, line.formula, line.clause, line.outcome.value, line.reason, line.amount_fen,
                 line.potential_fen, shares,
             )  # fmt: skip

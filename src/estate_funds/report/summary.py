@@ -20,7 +20,7 @@ def documents_text(case: Case) -> str:
     """The documents of a case, the clauses that its claims rest on, and what was assumed."""
     rows = []
     for document in case.documents.values():
-        rows += [f"{document.number}  {document.title}", f"  {document.issuer}; {document.digest[:23]}…"]
+        rows += [f"{document.number}  {document.title}", f"  {document.issuer}; {document.text_digest[:23]}…"]
         for name in case.file.claims:
             if name.split("/")[0] != document.id:
                 continue
@@ -47,24 +47,27 @@ def registry_text(case: Case) -> str:
 
 def awards_text(claims: Claims) -> str:
     """What is owed, by estate and period, or by district and year where there are many estates; payers beside it."""
-    payers = list(dict.fromkeys(p for c in claims for split in c.provision.payers for p in split.shares))
+    payers = list(dict.fromkeys(p for c in claims for split in c.provision.payers for p in split.payers))
+    payers += sorted({p for c in claims for p in c.shares} - set(payers))
     header = ("due to", "period", *payers, "total", "")
-    estates = {claim.estate.estate_id for claim in claims}
+    subjects = {claim.subject.subject_id for claim in claims}
     rows: list[tuple[str, ...]] = []
-    if len(estates) <= MANY:
+    if len(subjects) <= MANY:
         for claim in claims:
             rows.append(
                 (
-                    f"{claim.estate.estate_id} {claim.estate.name}",
+                    f"{claim.subject.subject_id} {claim.subject.name}",
                     f"{claim.months}",
                     *_amounts([claim], payers),
                     _why(claim),
                 )
             )
     else:
-        for unit, group in _by(claims, lambda c: (c.estate.district,)).items():
+        for unit, group in _by(claims, lambda c: (c.subject.units.get("district", ""),)).items():
             notes = _counts(group)
-            rows.append((*unit, f"{len({c.estate.estate_id for c in group})} estates", *_amounts(group, payers), notes))
+            rows.append(
+                (*unit, f"{len({c.subject.subject_id for c in group})} {_what(group)}", *_amounts(group, payers), notes)
+            )
         for period, group in _by(claims, lambda c: (str(c.months),)).items():
             rows.append(("all", *period, *_amounts(group, payers), _counts(group)))
     total = ("total", "", *_amounts(list(claims), payers), "")
@@ -164,6 +167,12 @@ def _why(claim: Claim) -> str:
 def _counts(claims: Sequence[Claim]) -> str:
     counts = {status: sum(claim.status is status for claim in claims) for status in (Status.PENDING, Status.NOTHING)}
     return ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+
+
+def _what(claims: Sequence[Claim]) -> str:
+    """What the claims are for, in the plural."""
+    kinds = sorted({claim.subject.kind for claim in claims})
+    return " and ".join(kind + "s" for kind in kinds)
 
 
 def _sums(group: Sequence[FundBalance]) -> list[int]:

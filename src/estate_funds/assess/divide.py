@@ -1,0 +1,201 @@
+"""Sum 2: a total divided by weights, for all, for each unit of a level, or for each pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+
+from estate_funds.assess.claim import Claim, Line, Outcome
+from estate_funds.assess.division import Division, choose_split
+from estate_funds.assess.gates import judge
+from estate_funds.assess.view import View, number_text, waits_for
+from estate_funds.assess.walk import Priced, Walk, numbered_period, period_number, plural
+from estate_funds.calendar import Month, Months
+from estate_funds.errors import CaseError, CellError
+from estate_funds.money import FEN_PER_YUAN, Rounding, allocate, allocate_within, format_rate, round_fen
+from estate_funds.policy import Limit, Total, version_on
+from estate_funds.registry import Subject
+
+ALL = ""  # the pool of everybody
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    subject: Subject
+    view: View
+    period: Months
+    outcome: Outcome
+    reason: str
+    weight: Fraction
+
+
+def divisions(walk: Walk, window: Months) -> Iterator[Claim]:
+    """Every claim of the pools whose period begins in the window."""
+    if walk.provision.claim_period == "once":
+        for pool in walk.registry.of_kind(str(walk.provision.pool)):
+            if Month.of(pool.start) in window:
+                yield from _divide(walk, 1, pool.start, Months(Month.of(pool.start), Month.of(pool.start) + 1), pool)
+        return
+    kind = walk.provision.claim_period
+    last = window.end + -1
+    for number in range(period_number(kind, window.start), period_number(kind, last) + 1):
+        months = numbered_period(kind, number)
+        if months.start not in window:
+            continue
+        pools: list[Subject | None] = (
+            list(walk.registry.of_kind(walk.provision.pool)) if walk.provision.pool else [None]
+        )
+        for one in pools:
+            yield from _divide(walk, number, months.start.first_day, months, one)
+
+
+def _divide(walk: Walk, number: int, day: date, months: Months, pool: Subject | None) -> Iterator[Claim]:
+    if not walk.holds_on(day, f"the division of {walk.key(number) or (pool.subject_id if pool else '')}"):
+        return
+    provision = walk.provision
+    total = version_on(provision.total, day, f"the total of {walk.provision_id}")
+    members = _waiting(list(_members(walk, number, day, months, pool)))
+    if not members:
+        return
+    total_fen, unknown = _total_fen(walk, total, number, day, pool)
+    if unknown:
+        members = [_turned(m, waits_for(unknown)) for m in members]
+    weights = {m.subject.subject_id: m.weight for m in members}
+    whole = sum(weights.values(), Fraction(0))
+    parts = _parts(walk, members, total_fen, day) if whole else dict.fromkeys(weights, 0)
+    shown = format_rate(Fraction(total_fen, FEN_PER_YUAN))
+    grouped = []
+    for m in members:
+        weighed = provision.weights or "mark"
+        formula = f"{shown} x {number_text(m.weight)} / {number_text(whole)} {plural(weighed, whole)}"
+        lines = _lines(walk, m, parts[m.subject.subject_id], formula, total, day)
+        if provision.claim_per in (None, provision.each):
+            yield walk.seal(m.view, number, m.period, lines)
+        else:
+            grouped.append((m, lines))
+    by_group: dict[str, list[tuple[View, Months, list[Line]]]] = {}
+    for m, lines in grouped:
+        group = (
+            pool.subject_id
+            if pool and provision.claim_per == provision.pool
+            else m.view.owner(str(provision.claim_per))
+        )
+        by_group.setdefault(group or ALL, []).append((m.view, m.period, lines))
+    for group, found in by_group.items():
+        yield walk.seal_group(group, number, found)
+
+
+def _members(walk: Walk, number: int, day: date, months: Months, pool: Subject | None) -> Iterator[_Member]:
+    provision = walk.provision
+    for subject in walk.registry.of_kind(provision.each):
+        if provision.claim_period == "once":
+            period = months
+            there = subject.start <= day and (subject.end is None or day < subject.end)
+        else:
+            period = months & walk.served(subject)
+            there = bool(len(period))
+        view = walk.view(subject, number, max(day, subject.start), months.start)
+        if not there or (pool is not None and view.owner(pool.kind) != pool.subject_id):
+            continue
+        outcome, reason = judge(walk, view, number)
+        split = choose_split(provision, walk.provision_id, day, view)
+        missing = view.take_lacking()
+        if split is not None:
+            missing += Division(view, walk.document).lacking(split)
+        if missing and outcome is Outcome.DUE:
+            outcome, reason = Outcome.PENDING, waits_for(dict.fromkeys(missing))
+        weight = Fraction(0)
+        if outcome in (Outcome.DUE, Outcome.PENDING):
+            found = _weight(walk, view)
+            missing = view.take_lacking()
+            if found is None and outcome is Outcome.DUE:
+                outcome, reason = Outcome.PENDING, waits_for(missing)
+            weight = found or weight
+        yield _Member(subject, view, period, outcome, reason, weight)
+
+
+def _weight(walk: Walk, view: View) -> Fraction | None:
+    """A measure, or the marks of the indicators, or one times the other."""
+    provision = walk.provision
+    weight: Fraction | None = Fraction(1)
+    if provision.weights == "score" and view.assessment is not None and view.assessment.score is None:
+        raise CellError(
+            f"the assessment of {view.subject.subject_id} for {view.period} has no score to divide by",
+            where=f"assessments.csv, row {view.assessment.row}, column score",
+            wanted="a number",
+        )
+    if provision.weights is not None:
+        weight = view.number(provision.weights)
+    if not provision.indicators or weight is None:
+        return weight
+    marks = Fraction(0)
+    for indicator in provision.indicators:
+        found = view.number(indicator.fact)
+        if found is None:
+            return None
+        marks += indicator.marks * min(Fraction(1), found / indicator.full)
+    return weight * marks
+
+
+def _waiting(members: list[_Member]) -> list[_Member]:
+    """While one result is missing all wait: a share cannot be known before the whole is."""
+    waiting = [m for m in members if m.outcome is Outcome.PENDING]
+    if not waiting:
+        return members
+    reason = f"the division waits for {len(waiting)} results, first that of {waiting[0].subject.subject_id}"
+    if len(members) == len(waiting) == 1:
+        return members
+    return [_turned(m, reason) for m in members]
+
+
+def _turned(m: _Member, reason: str) -> _Member:
+    if m.outcome not in (Outcome.DUE, Outcome.PENDING):
+        return m
+    return _Member(m.subject, m.view, m.period, Outcome.PENDING, reason, m.weight)
+
+
+def _total_fen(walk: Walk, total: Total, number: int, day: date, pool: Subject | None) -> tuple[int, tuple[str, ...]]:
+    value = total.value
+    unknown: tuple[str, ...] = ()
+    if total.of is not None and pool is not None:
+        view = walk.view(pool, number, max(day, pool.start), Month.of(day))
+        value = view.number(total.of)
+        unknown = view.take_lacking()
+    return round_fen((value or Fraction(0)) * total.share * FEN_PER_YUAN, walk.provision.rounding.mode), unknown
+
+
+def _parts(walk: Walk, members: list[_Member], total_fen: int, day: date) -> dict[str, int]:
+    """Each member's part; a floor or a cap of each is kept, and what all caps leave stays in the fund."""
+    provision = walk.provision
+    weights = {m.subject.subject_id: m.weight for m in members}
+    if not provision.caps and not provision.floors:
+        return allocate(total_fen, weights)
+    paying = [m for m in members if m.outcome in (Outcome.DUE, Outcome.PENDING)]
+
+    def limits(rules: tuple[Limit, ...], mode: Rounding, choose: object) -> dict[str, int]:
+        found = {m.subject.subject_id: walk.limit(m.view, rules, day, mode, choose) for m in paying}
+        return {key: fen for key, (fen, rule) in found.items() if rule is not None}
+
+    low, high = limits(provision.floors, Rounding.UP, max), limits(provision.caps, Rounding.DOWN, min)
+    if sum(low.values()) > total_fen:
+        raise CaseError(
+            f"the floors of {walk.provision_id} ask for more than its total",
+            got=f"{len(low)} floors, {sum(low.values())} fen in all",
+            wanted=f"at most {total_fen} fen",
+            clause=f"{walk.document.id} {provision.clause}",
+        )
+    return allocate_within(total_fen, weights, low=low, high=high)
+
+
+def _lines(walk: Walk, m: _Member, fen: int, formula: str, total: Total, day: date) -> list[Line]:
+    provision = walk.provision
+    split = choose_split(provision, walk.provision_id, day, m.view)
+    m.view.take_lacking()
+    rate = total.value if total.value is not None else Fraction(0)
+    priced = Priced(
+        m.period, m.period.start.year, m.weight,
+        provision.weights or "marks", rate, formula, m.outcome, m.reason, total.clause, split, Fraction(0),
+    )  # fmt: skip
+    return walk.shared(m.view, [priced], [fen], [0], "")

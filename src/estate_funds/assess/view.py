@@ -1,0 +1,255 @@
+"""The facts of one subject in one period, by the names that a document uses; what is not known stays not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+
+from estate_funds.errors import CellError
+from estate_funds.money import Rounding, format_rate, round_fen
+from estate_funds.policy import BUILT_IN, LEVELS, Bounds, Conditions, Derived, Document
+from estate_funds.registry import CENTI_M2, Assessment, Assessments, Registry, Subject, Value
+
+YES, NO = "yes", "no"
+WORDS = {
+    "at_least": "at least",
+    "above": "above",
+    "at_most": "at most",
+    "below": "below",
+    "on_or_after": "on or after",
+    "after": "after",
+    "on_or_before": "on or before",
+    "before": "before",
+}
+
+
+@dataclass(slots=True)
+class View:
+    """Asked for a fact, it says its value, or None; `lacking` and `days` remember what was missing and when known."""
+
+    document: Document
+    registry: Registry
+    assessments: Assessments
+    subject: Subject
+    period: str
+    counted: date
+    assessment: Assessment | None = None
+    lacking: dict[str, None] = field(default_factory=dict)
+    days: dict[str, date] = field(default_factory=dict)
+
+    # --- values ---
+
+    def value(self, name: str) -> Value | None:
+        """The value of a fact, derived or not; None, noted in `lacking`, where it is not known."""
+        if name in self.document.derived:
+            return self._derived(self.document.derived[name])
+        if name in self.document.facts:
+            rule = self.document.facts[name]
+            owner = self.owner(rule.of)
+            fact = self.registry.facts.get((owner, name, self.period if rule.each_period else "")) if owner else None
+            if fact is None:
+                self.lacking[name] = None
+                return None
+            if fact.known_on is not None:
+                self.days[name] = fact.known_on
+            return fact.value
+        found = self._built_in(name)
+        if found is None:
+            self.lacking[name] = None
+        return found
+
+    def number(self, name: str) -> Fraction | None:
+        """The value of a fact that is a number."""
+        found = self.value(name)
+        if found is None or isinstance(found, Fraction):
+            return found
+        raise CellError(f"{name} of {self.subject.subject_id} is not a number", got=repr(found), wanted="a number")
+
+    def day(self, name: str) -> date | None:
+        """The value of a fact that is a date."""
+        found = self.value(name)
+        if found is None or isinstance(found, date):
+            return found
+        raise CellError(f"{name} of {self.subject.subject_id} is not a date", got=repr(found), wanted="a date")
+
+    def text(self, name: str) -> str | None:
+        """The value of a fact that is a choice, a yes or no, or a text."""
+        found = self.value(name)
+        return found if isinstance(found, str) else None
+
+    def take_lacking(self) -> tuple[str, ...]:
+        """What was missing since the last time, and forget it."""
+        found = tuple(self.lacking)
+        self.lacking.clear()
+        return found
+
+    def owner(self, kind: str) -> str | None:
+        """The id of the subject itself, of what contains it, of its estate or unit, that is of a kind."""
+        if kind == self.subject.kind:
+            return self.subject.subject_id
+        if kind in LEVELS:
+            unit = self.subject.units.get(kind)
+            return unit if kind == "estate" or unit is None else f"{kind}/{unit}"
+        above = self.registry.subjects.get(self.subject.parent)
+        while above is not None and above.kind != kind:
+            above = self.registry.subjects.get(above.parent)
+        return above.subject_id if above else None
+
+    # --- conditions ---
+
+    def holds(self, bounds: Bounds) -> bool | None:
+        """Whether a condition is met; None where that is not known."""
+        found = self.value(bounds.fact)
+        if found is None:
+            return None
+        if bounds.is_ is not None:
+            return found in bounds.is_
+        if isinstance(found, date):
+            return all(_date_met(found, name, bound) for name, bound in bounds.days.items())
+        if isinstance(found, str):
+            raise CellError(f"{bounds.fact} of {self.subject.subject_id} is no number", got=found, wanted="a number")
+        scale = Fraction(1)
+        if bounds.of is not None:
+            whole = self.number(bounds.of)
+            if whole is None:
+                return None
+            scale = whole
+        return all(_number_met(found, name, _bound(bound * scale, bounds)) for name, bound in bounds.numbers.items())
+
+    def all_hold(self, conditions: Conditions) -> bool | None:
+        """Whether all are met: no if one is not, whatever else is unknown."""
+        met = [self.holds(bounds) for bounds in conditions]
+        return False if False in met else None if None in met else True
+
+    def said(self, bounds: Bounds) -> str:
+        """A condition and what it met, in words: `office_area_m2 is 110; wanted at least 120`."""
+        found = self.value(bounds.fact)
+        shown = number_text(found) if isinstance(found, Fraction) else found
+        scale = f" x {bounds.of}" if bounds.of else ""
+        limits = {**bounds.numbers, **bounds.days}
+        wanted = " and ".join(
+            f"{WORDS[name]} {number_text(bound) if isinstance(bound, Fraction) else bound}{scale}"
+            for name, bound in limits.items()
+        )
+        wanted = wanted or " or ".join(bounds.is_ or ())
+        return f"{bounds.fact} is {'not known' if found is None else shown}; wanted {wanted}"
+
+    # --- derived ---
+
+    def _derived(self, rule: Derived) -> Value | None:
+        way = rule.way
+        if way == "when":
+            return _yes_no(self.all_hold(rule.when))
+        if way == "any_of":
+            met = [self.all_hold(group) for group in rule.any_of]
+            return _yes_no(True if True in met else None if None in met else False)
+        if way == "classes":
+            return self._class(rule)
+        if way == "count_of":
+            flags = [self.text(name) for name in rule.count_of]
+            return None if None in flags else Fraction(flags.count(YES))
+        numbers = [self.number(name) for name in getattr(rule, way)]
+        known = [n for n in numbers if n is not None]
+        if len(known) < len(numbers):
+            return None
+        if way == "ratio":
+            if not known[1]:
+                raise CellError(
+                    f"{rule.ratio[1]} of {self.subject.subject_id} is 0: no ratio", wanted="a number above 0"
+                )
+            return known[0] / known[1]
+        return _combined(way, known)
+
+    def _class(self, rule: Derived) -> str | None:
+        for kind in rule.classes:
+            met = self.all_hold(kind.when)
+            if met is None:
+                return None
+            if met:
+                return kind.is_
+        raise CellError(
+            f"{self.subject.subject_id} fits no class",
+            wanted=", ".join(c.is_ for c in rule.classes),
+            clause=rule.clause,
+        )
+
+    # --- what the register knows ---
+
+    def _built_in(self, name: str) -> Value | None:
+        subject = self.subject
+        if name == "each":
+            return Fraction(1)
+        if name == "score":
+            return None if self.assessment is None else self.assessment.score
+        if name == "started_on":
+            return subject.start
+        if name == "household" and subject.kind == "household":
+            return Fraction(1)
+        if name in ("m2", "floor_area_m2") and subject.kind == "household":
+            area = self.registry.facts.get((subject.subject_id, "floor_area_m2", ""))
+            return area.value if area else None
+        if name == "m2" and subject.kind != "estate":
+            own = self.document.facts.get("area_m2")
+            if own is not None and own.of == subject.kind:
+                return self.value("area_m2")
+        estates = self.registry.estates_in(subject) if subject.units.get("estate") or subject.kind in LEVELS else []
+        if name == "estate":
+            return Fraction(len(estates))
+        if name == "household":
+            counted = (self.registry.households(e.estate_id, max(self.counted, e.service_start)) for e in estates)
+            return Fraction(sum(counted)) if estates else None
+        if name in ("m2", "floor_area_m2"):
+            return Fraction(sum(e.floor_area_centi_m2 for e in estates), CENTI_M2) if estates else None
+        if name in ("building", "buildings"):
+            return Fraction(sum(e.buildings for e in estates)) if estates else None
+        return estates[0].fact(name) if len(estates) == 1 and name in BUILT_IN else None
+
+
+def _yes_no(met: bool | None) -> str | None:
+    return None if met is None else YES if met else NO
+
+
+def _combined(way: str, known: list[Fraction]) -> Fraction:
+    if way == "sum_of":
+        return sum(known, Fraction(0))
+    if way == "least_of":
+        return min(known)
+    if way == "greatest_of":
+        return max(known)
+    if way == "difference":
+        return max(Fraction(0), known[0] - sum(known[1:], Fraction(0)))
+    product = Fraction(1)
+    for number in known:
+        product *= number
+    return product
+
+
+def _bound(bound: Fraction, bounds: Bounds) -> Fraction:
+    if bounds.rounded_to is None:
+        return bound
+    return round_fen(bound / bounds.rounded_to, Rounding.HALF_UP) * bounds.rounded_to
+
+
+def _number_met(found: Fraction, name: str, bound: Fraction) -> bool:
+    return {"at_least": found >= bound, "above": found > bound, "at_most": found <= bound, "below": found < bound}[name]
+
+
+def _date_met(found: date, name: str, bound: date) -> bool:
+    return {
+        "on_or_after": found >= bound,
+        "after": found > bound,
+        "on_or_before": found <= bound,
+        "before": found < bound,
+    }[name]
+
+
+def number_text(value: Fraction) -> str:
+    """A number as people write it: 1,885 or 92.5."""
+    return f"{int(value):,}" if value.denominator == 1 else format_rate(value)
+
+
+def waits_for(names: Iterable[str]) -> str:
+    """Why something is pending."""
+    return f"waits for {', '.join(names)}"

@@ -1,0 +1,580 @@
+"""The walk over subjects and periods, and sum 1: rate x base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from itertools import groupby
+
+from estate_funds.assess.claim import Claim, Line, Outcome, Share
+from estate_funds.assess.division import Division, choose_split, holder_of_role
+from estate_funds.assess.gates import judge
+from estate_funds.assess.view import View, number_text, waits_for
+from estate_funds.calendar import (
+    MONTHS_PER_YEAR,
+    Month,
+    Months,
+    end_month,
+    first_month,
+    service_year,
+    service_year_months,
+)
+from estate_funds.errors import CaseError, NoRuleInForce
+from estate_funds.money import FEN_PER_YUAN, Rounding, allocate, format_rate, format_yuan, round_fen
+from estate_funds.policy import PERIODS, Document, Limit, PayerSplit, Provision, Rate, Requirement, version_on
+from estate_funds.registry import Assessment, Assessments, Registry, Subject
+
+QUARTER = 3
+EVER = Month.of(date.max)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What decides a run of months: service year, the day that anchors values, the day of counting."""
+
+    service_year: int
+    rate_from: date
+    split_from: tuple[date, ...]
+    counted: date
+    anchor: date
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A line before rounding: `exact_fen` for each of `units`."""
+
+    months: Months
+    service_year: int
+    base: Fraction
+    measure: str
+    rate: Fraction
+    formula: str
+    outcome: Outcome
+    reason: str
+    clause: str
+    split: PayerSplit | None
+    exact_fen: Fraction
+    units: int = 1
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One provision over one registry."""
+
+    document: Document
+    provision_id: str
+    provision: Provision
+    registry: Registry
+    assessments: Assessments
+    above: Sequence[Document] = ()  # documents of the case that replace this provision while they hold
+    below: Sequence[Document] = ()  # documents whose provision this one replaces
+
+    # --- periods ---
+
+    def served(self, subject: Subject) -> Months:
+        """The months of service that count; without an end, for ever."""
+        start = first_month(subject.start, self.provision.first_month)
+        if subject.end is None:
+            return Months(start, EVER)
+        return Months(start, max(start, end_month(subject.end, self.provision.last_month)))
+
+    def numbers(self, served: Months, window: Months) -> Iterable[int]:
+        """The claim periods that begin in the window and touch the service."""
+        common = served & window
+        kind = self.provision.claim_period
+        if kind == "once":
+            return (1,) if served.start in window and len(served) else ()
+        if not len(common):
+            return ()
+        last = common.end + -1
+        if kind == "service_year":
+            numbers = range(service_year(served.start, common.start), service_year(served.start, last) + 1)
+        else:
+            numbers = range(period_number(kind, common.start), period_number(kind, last) + 1)
+        return [number for number in numbers if self.period(served, number).start in window]
+
+    def period(self, served: Months, number: int) -> Months:
+        """The months of a claim period that were served."""
+        kind = self.provision.claim_period
+        if kind == "once":
+            return Months(served.start, served.start + 1)
+        if kind == "service_year":
+            return service_year_months(served.start, number) & served
+        return numbered_period(kind, number) & served
+
+    def key(self, number: int) -> str:
+        """The period as people write it, and as facts.csv does."""
+        kind = self.provision.claim_period
+        if kind == "once":
+            return ""
+        if kind == "month":
+            return str(Month(number))
+        return f"{number // 4}-Q{number % 4 + 1}" if kind == "quarter" else str(number)
+
+    # --- sum 1: rate x base ---
+
+    def claims(self, window: Months) -> Iterator[Claim]:
+        """Every claim whose period begins in the window."""
+        grouped: dict[tuple[str, int], list[tuple[View, Months, list[Line]]]] = {}
+        for subject in self.registry.of_kind(self.provision.each):
+            served = self.served(subject)
+            for number in self.numbers(served, window):
+                period = self.period(served, number)
+                found = self.lines(subject, served, number, period)
+                if found is None:
+                    continue
+                if self.provision.claim_per in (None, self.provision.each):
+                    yield from self.with_advance(subject, number, period, *found)
+                else:
+                    group = found[0].owner(str(self.provision.claim_per)) or ""
+                    grouped.setdefault((group, number), []).append((found[0], period, found[1]))
+        for (group, number), members in grouped.items():
+            yield self.seal_group(group, number, members)
+
+    def lines(self, subject: Subject, served: Months, number: int, period: Months) -> tuple[View, list[Line]] | None:
+        """Split the period where anything changes, price each run, round, bound, divide among payers."""
+        runs = list(self.runs(subject, served, period))
+        if not runs:
+            return None
+        views = [self.view(subject, number, run.counted, months.start, run) for run, months in runs]
+        priced = [self.price(view, run, months, period) for view, (run, months) in zip(views, runs, strict=True)]
+        for view in views[1:]:
+            views[0].days |= view.days
+        lines = self.finished(views[0], priced, self.rounded(priced), runs[0][0].anchor)
+        return views[0], lines
+
+    def view(self, subject: Subject, number: int, counted: date, month: Month, run: Run | None = None) -> View:
+        """The facts of a subject in a period."""
+        year = run.service_year if run else number
+        result = self.result(subject, year, month)
+        return View(self.document, self.registry, self.assessments, subject, self.key(number), counted, result)
+
+    def runs(self, subject: Subject, served: Months, period: Months) -> Iterator[tuple[Run, Months]]:
+        """The runs of months in which nothing that decides changes; months of another document left out."""
+        provision = self.provision
+        if provision.anchor == "enrolment" and provision.counted_on != "month_start":
+            month = period.start  # nothing but the service year decides: no need to ask every month
+            while month < period.end:
+                end = min(period.end, service_year_months(served.start, service_year(served.start, month)).end)
+                run = self.run(subject, served, month)
+                if run is not None:
+                    yield run, Months(month, end)
+                month = end
+            return
+        for _, group in groupby(
+            ((self.run(subject, served, month), month) for month in period), lambda pair: _deciding(pair[0])
+        ):
+            pairs = list(group)
+            run = pairs[0][0]
+            if run is not None:
+                yield run, Months(pairs[0][1], pairs[-1][1] + 1)
+
+    def run(self, subject: Subject, served: Months, month: Month) -> Run | None:
+        """What decides a month; None where another document of the case holds instead."""
+        provision = self.provision
+        year = service_year(served.start, month)
+        anchor = subject.start
+        if provision.anchor == "service_month":
+            anchor = max(anchor, month.first_day) if provision.claim_period == "once" else month.first_day
+        elif provision.anchor == "decision":
+            result = self.decision(subject, year, month)
+            anchor = result or month.first_day
+        if not self.holds_on(anchor, f"{provision.anchor} of {subject.subject_id}"):
+            return None
+        counted = self.counted_on(subject, served, year, month)
+        rate = version_on(provision.rate, anchor, f"the rate of {self.provision_id}")
+        splits = tuple(s.start for s in provision.payers if s.in_force(anchor))
+        if not splits:
+            version_on(provision.payers, anchor, f"the payers of {self.provision_id}")
+        return Run(year, rate.start, splits, counted, anchor)
+
+    def counted_on(self, subject: Subject, served: Months, year: int, month: Month) -> date:
+        """The day on which households are counted."""
+        rule = self.provision.counted_on
+        if rule == "month_start":
+            return max(subject.start, month.first_day)
+        if rule == "service_year_start":
+            return max(subject.start, service_year_months(served.start, year).start.first_day)
+        if rule == "enrolment":
+            return subject.start
+        number, day = (int(part) for part in rule.split("-"))
+        there = Month.parse(f"{month.year:04d}-{number:02d}")
+        return max(subject.start, there.first_day.replace(day=min(day, there.last_day.day)))
+
+    def decision(self, subject: Subject, year: int, month: Month) -> date | None:
+        """The day of the decision that the gate asks for."""
+        gate = self.provision.gate
+        if gate is not None and gate.fact != "assessment":
+            number = (
+                year
+                if self.provision.claim_period == "service_year"
+                else period_number(self.provision.claim_period, month)
+            )
+            view = self.view(subject, number, subject.start, month)
+            view.value(gate.fact)
+            return max(view.days.values(), default=None)
+        result = self.result(subject, year, month)
+        return result.result_on if result else None
+
+    def holds_on(self, anchor: date, whose: str) -> bool:
+        """Whether this document decides on a day; NoRuleInForce where it does not, and no other of the case may."""
+        if any(document.in_force(anchor) for document in self.above):
+            return False
+        if self.document.in_force(anchor):
+            return True
+        if self.above or self.below:
+            return False
+        raise NoRuleInForce(
+            f"{self.document.id} is not in force",
+            got=f"{whose} on {anchor}",
+            wanted=f"{self.document.start} to {self.document.until or 'now'}",
+            fix="correct the date, or name the document that was in force then",
+        )
+
+    def price(self, view: View, run: Run, months: Months, period: Months) -> Priced:
+        """Base x rate x periods, exact; the outcome and its reason."""
+        provision, year = self.provision, run.service_year
+        rate = version_on(provision.rate, run.rate_from, "the rate")
+        split = choose_split(provision, self.provision_id, run.anchor, view)
+        unknown = view.take_lacking()
+        measure, nought = rate.unit.base, Fraction(0)
+        value, ended = self.value_of(rate, year, view)
+        unknown += view.take_lacking()
+        base = view.number(measure)
+        if base is not None and rate.base_at_most is not None:
+            times = view.number(rate.base_at_most.per) if rate.base_at_most.per else Fraction(1)
+            base = None if times is None else min(base, rate.base_at_most.value * times)
+        unknown += view.take_lacking()
+        if ended:
+            shown = base or nought
+            return Priced(
+                months, year, shown, measure, nought, f"no rate in service year {year}", Outcome.ENDED, ended,
+                rate.clause, split, nought,
+            )  # fmt: skip
+        division = Division(view, self.document)
+        unknown += division.lacking(split, self.excess_to) if split else ()
+        outcome, reason = judge(self, view, year)
+        if unknown and outcome in (Outcome.DUE, Outcome.PENDING):
+            outcome, reason = Outcome.PENDING, waits_for(dict.fromkeys(unknown))
+        if value is None or base is None:
+            formula = f"{measure} x {rate.unit.text}"
+            return Priced(months, year, nought, measure, nought, formula, outcome, reason, rate.clause, split, nought)
+        factor, factor_text = _periods(rate, months, period)
+        units = int(base) if provision.rounding.level == "household" else 1
+        exact_fen = base * value * factor * FEN_PER_YUAN / max(units, 1)
+        clause = f"{rate.clause}, year {year}" if rate.years else rate.clause
+        how = self.how_counted(view, measure)
+        formula = f"{_based(rate, base)} x {format_rate(value)}{factor_text}"
+        return Priced(
+            months, year, base, measure, value, formula, outcome, reason + how, clause, split, exact_fen, units
+        )
+
+    def value_of(self, rate: Rate, year: int, view: View) -> tuple[Fraction | None, str]:
+        """The rate of a subject in a service year, or why it has ended; None, and nothing, while a fact is missing."""
+        if not rate.by_conditions:
+            value = rate.in_year(year)
+            return value, "" if value is not None else f"the schedule ends with service year {rate.years}"
+        in_years = [t for t in rate.tiers if not t.service_years or t.service_years[0] <= year <= t.service_years[1]]
+        if not in_years:
+            return None, f"the schedule ends with service year {rate.years}"
+        met = [view.all_hold(tier.when) for tier in in_years]
+        if None in met:
+            return None, ""
+        fitting = [tier for tier, fits in zip(in_years, met, strict=True) if fits]
+        if len(fitting) != 1:
+            said = "; ".join(dict.fromkeys(view.said(b) for tier in in_years for b in tier.when))
+            raise NoRuleInForce(
+                f"{len(fitting) or 'no'} tiers of the rate fit {view.subject.subject_id}",
+                where=f"{self.document.id} {self.provision_id}, rate from {rate.start}",
+                got=said,
+                wanted="exactly one",
+                clause=f"{self.document.id} {rate.clause}",
+            )
+        view.take_lacking()
+        return fitting[0].value, ""
+
+    def how_counted(self, view: View, measure: str) -> str:
+        """How households were counted."""
+        if measure != "household" or view.subject.kind != "estate":
+            return ""
+        kept = "counted" if view.subject.subject_id in self.registry.headcounts else "declared, not counted, as"
+        return f"; households {kept} on {view.counted}"
+
+    # --- results of assessments ---
+
+    def result(self, subject: Subject, year: int, month: Month) -> Assessment | None:
+        """The assessment of a subject, or of its estate, for the period of a month."""
+        if self.provision.claim_period == "service_year":
+            return self.assessments.get((subject.subject_id, year))
+        own = self.assessments.get((subject.subject_id, month.year))
+        return own or self.assessments.get((subject.units.get("estate", ""), month.year))
+
+    # --- rounding, bounds, division ---
+
+    def rounded(self, priced: Sequence[Priced]) -> list[int]:
+        """Round at the provision's level; whichever it is, every line ends in whole fen and the lines sum."""
+        rule = self.provision.rounding
+        if rule.level != "claim":
+            return [p.units * round_fen(p.exact_fen, rule.mode) for p in priced]
+        whole = sum((p.exact_fen for p in priced), Fraction(0))
+        if not whole:
+            return [0 for _ in priced]
+        parts = allocate(round_fen(whole, rule.mode), {n: p.exact_fen for n, p in enumerate(priced)})
+        return [parts[n] for n in range(len(priced))]
+
+    @property
+    def excess_to(self) -> str | None:
+        """Who pays what lies above a cap."""
+        return next((cap.excess_to for cap in self.provision.caps if cap.excess_to), None)
+
+    def finished(self, view: View, priced: Sequence[Priced], amounts: Sequence[int], day: date) -> list[Line]:
+        """Lines with caps and floors applied and the due part divided among the payers."""
+        payable = [p.outcome in (Outcome.DUE, Outcome.PENDING) for p in priced]
+        possible = [fen if pays else 0 for fen, pays in zip(amounts, payable, strict=True)]
+        possible, excess, note = self.bounded(view, possible, payable, day)
+        return self.shared(view, priced, possible, excess, note)
+
+    def shared(
+        self, view: View, priced: Sequence[Priced], possible: Sequence[int], excess: Sequence[int], note: str
+    ) -> list[Line]:
+        """Lines, the due part of each divided among its payers."""
+        missing = view.take_lacking()
+        division = Division(view, self.document)
+        lines = []
+        for p, fen, over in zip(priced, possible, excess, strict=True):
+            outcome, reason = p.outcome, p.reason + note
+            if missing and outcome is Outcome.DUE:
+                outcome, reason = Outcome.PENDING, waits_for(missing)
+            due = fen if outcome is Outcome.DUE else 0
+            shares: tuple[Share, ...] = ()
+            if due and p.split is not None:
+                shares = division.shares(due, p.split, excess_fen=over, excess_to=self.excess_to or "")
+                matched = sum(share.fen for share in shares)
+                if matched != due and p.split.matching is not None:
+                    reason += f"; {format_yuan(due - matched)} is not matched [{p.split.matching.clause}]"
+                due = matched
+            possible_fen = {Outcome.DUE: due, Outcome.PENDING: fen}.get(outcome, 0)
+            lines.append(
+                Line(
+                    subject_id=view.subject.subject_id,
+                    months=p.months,
+                    service_year=p.service_year,
+                    base=p.base,
+                    measure=p.measure,
+                    rate=p.rate,
+                    formula=p.formula,
+                    outcome=outcome,
+                    reason=reason,
+                    clause=p.clause,
+                    amount_fen=due,
+                    potential_fen=possible_fen,
+                    shares=shares,
+                )
+            )
+        return lines
+
+    def bounded(
+        self, view: View, possible: list[int], payable: Sequence[bool], day: date
+    ) -> tuple[list[int], list[int], str]:
+        """What caps and floors leave of the lines, what lies above a cap that somebody else pays, and what to say."""
+        none = [0] * len(possible)
+        whole = sum(possible)
+        high, cap = self.limit(view, self.provision.caps, day, Rounding.DOWN, min)
+        low, floor = self.limit(view, self.provision.floors, day, Rounding.UP, max)
+        if cap is not None and whole > high:
+            note = f"; {format_yuan(whole)} capped at {format_yuan(high)} [{cap.clause}]"
+            parts = allocate(high, dict(enumerate(possible)))
+            kept = [parts[n] for n in range(len(possible))]
+            if cap.excess_to is None:
+                return kept, none, note
+            return (
+                possible,
+                [fen - k for fen, k in zip(possible, kept, strict=True)],
+                f"{note}, the rest to {cap.excess_to}",
+            )
+        if floor is not None and any(payable) and whole < low:
+            weights = dict(enumerate(possible if whole else [int(pays) for pays in payable]))
+            parts = allocate(low, weights)
+            note = f"; {format_yuan(whole)} raised to {format_yuan(low)} [{floor.clause}]"
+            return [parts[n] for n in range(len(possible))], none, note
+        return possible, none, ""
+
+    def limit(
+        self, view: View, limits: Sequence[Limit], day: date, mode: Rounding, choose: object
+    ) -> tuple[int, Limit | None]:
+        """The tightest of several caps, or the highest of several floors, in fen."""
+        found: list[tuple[int, Limit]] = []
+        for rule in limits:
+            times = view.number(rule.per) if rule.in_force(day) else None
+            if times is not None:
+                found.append((round_fen(rule.value * times * FEN_PER_YUAN, mode), rule))
+        if not found:
+            return 0, None
+        return choose(found, key=lambda pair: pair[0])  # type: ignore[operator,no-any-return]
+
+    # --- claims ---
+
+    def with_advance(
+        self, subject: Subject, number: int, period: Months, view: View, lines: list[Line]
+    ) -> Iterator[Claim]:
+        """The claim, and before it the advance that was asked for; the claim then settles what is left, or a refund."""
+        rule = self.provision.advance
+        asked = view.number(rule.asked) if rule else None
+        view.take_lacking()
+        if rule is None or not asked:
+            yield self.seal(view, number, period, lines)
+            return
+        whole = view.number(rule.of)
+        split = choose_split(self.provision, self.provision_id, subject.start, view)
+        most = Fraction(0) if whole is None else rule.at_most * whole
+        fen = round_fen(min(asked, most) * FEN_PER_YUAN, Rounding.DOWN)
+        formula = (
+            f"asked {format_rate(asked)}, at most {format_rate(rule.at_most)} x {format_rate(whole or Fraction(0))}"
+        )
+        outcome = next((x.outcome for x in lines if x.outcome in (Outcome.INELIGIBLE, Outcome.FAILED)), Outcome.DUE)
+        reason = next((x.reason for x in lines if x.outcome is outcome), f"advance on {rule.of}")
+        if whole is None or split is None:
+            outcome, reason = Outcome.PENDING, waits_for(view.take_lacking())
+        shares: tuple[Share, ...] = ()
+        if outcome is Outcome.DUE and split is not None and fen:
+            reason = f"advance on {rule.of}, to be settled"
+            shares = Division(view, self.document).shares(fen, split)
+        due = fen if outcome is Outcome.DUE else 0
+        advance = Line(
+            subject.subject_id, period, 1, whole or Fraction(0), rule.of, rule.at_most, formula, outcome, reason,
+            rule.clause, due, due or (fen if outcome is Outcome.PENDING else 0), shares,
+        )  # fmt: skip
+        yield self.seal(view, number, period, [advance], part="advance")
+        if due:
+            back = tuple(share._replace(fen=-share.fen) for share in shares)
+            settled = all(line.outcome is not Outcome.PENDING for line in lines)
+            less = Line(
+                subject.subject_id, period, 1, Fraction(due, FEN_PER_YUAN), "advance", Fraction(-1),
+                f"less advance {format_yuan(due)}", Outcome.DUE if settled else Outcome.PENDING,
+                "paid in advance" if settled else "to be settled", rule.clause, -due if settled else 0, -due,
+                back if settled else (),
+            )  # fmt: skip
+            lines = [*lines, less]
+        yield self.seal(view, number, period, lines)
+
+    def seal_group(self, group: str, number: int, members: Sequence[tuple[View, Months, list[Line]]]) -> Claim:
+        """One claim for all members of an estate, a unit or a pool, a line or more for each."""
+        if not group:
+            first = members[0][0].subject
+            raise CaseError(
+                f"{first.kind} {first.subject_id} belongs to no {self.provision.claim_per}",
+                where=f"subjects.csv, row {first.row}",
+                fix="give it a parent, or a place",
+            )
+        view = members[0][0]
+        whole = View(
+            self.document, self.registry, self.assessments, self.registry.subject(group), view.period, view.counted
+        )
+        for member, _, _ in members:
+            whole.days |= member.days
+            whole.assessment = whole.assessment or member.assessment
+        months = Months(min(m.start for _, m, _ in members), max(m.end for _, m, _ in members))
+        return self.seal(whole, number, months, [line for _, _, lines in members for line in lines])
+
+    def seal(self, view: View, number: int, period: Months, lines: Iterable[Line], part: str = "") -> Claim:
+        """The claim, with payee, day of decision and warnings."""
+        sealed, subject, provision = tuple(lines), view.subject, self.provision
+        results = [self.result(subject, line.service_year, line.months.start) for line in sealed]
+        decided = [result.result_on for result in results if result is not None] + list(view.days.values())
+        warnings = [
+            f"{view.said(r)} [{r.clause}]"
+            for r in self.requirements(subject)
+            if r.otherwise == "warn" and view.holds(r) is not True
+        ]
+        warnings += [
+            f"assessed on {result.result_on}, before the period ended"
+            for result in results
+            if result is not None and result.result_on < period.end.first_day
+        ]
+        fund = self.document.funds.get(provision.pays_into or "")
+        role = provision.payee or (fund.held_by[0] if fund else "")
+        payee = holder_of_role(self.document, view, role)
+        view.take_lacking()
+        return Claim(
+            document=self.document.id,
+            policy_digest=self.document.digest,
+            registry_digest=self.registry.digest,
+            provision=provision,
+            provision_id=self.provision_id,
+            subject=subject,
+            number=number,
+            period_key=self.key(number),
+            months=period,
+            lines=sealed if payee else tuple(x.turned(Outcome.PENDING, waits_for([role])) for x in sealed),
+            payee_class=subject.kind if role == "subject" else role,
+            payee=payee or "",
+            booked=frozenset(self.document.fund(provision.pays_from).held_by),
+            decided_on=max(decided, default=None),
+            warnings=tuple(dict.fromkeys(warnings)),
+            part=part,
+        )
+
+    def requirements(self, subject: Subject) -> Iterator[Requirement]:
+        """The requirements that touch this provision and whose facts this subject can have."""
+        reachable = self.document.kinds_above(subject.kind)
+        for rule in self.document.requirements:
+            owner = self.document.facts[rule.fact].of if rule.fact in self.document.facts else None
+            of_estates = rule.fact not in self.document.facts and rule.fact not in self.document.derived
+            if rule.provisions and self.provision_id not in rule.provisions:
+                continue
+            if (owner is None or owner in reachable) and not (of_estates and "estate" not in subject.units):
+                yield rule
+
+
+def _deciding(run: Run | None) -> object:
+    return run and (run.service_year, run.rate_from, run.split_from, run.counted)
+
+
+def period_number(kind: str, month: Month) -> int:
+    """The running number of the calendar year, quarter or month that holds a month; 1 for what is claimed once."""
+    if kind == "calendar_year":
+        return month.year
+    if kind == "quarter":
+        return month.ordinal // QUARTER
+    return month.ordinal if kind == "month" else 1
+
+
+def numbered_period(kind: str, number: int) -> Months:
+    """The months of a numbered calendar year, quarter or month."""
+    if kind == "calendar_year":
+        return Months.calendar_year(number)
+    length = QUARTER if kind == "quarter" else 1
+    return Months(Month(number * length), Month((number + 1) * length))
+
+
+def _periods(rate: Rate, months: Months, period: Months) -> tuple[Fraction, str]:
+    """How many of the unit's periods a run of months holds, and how that reads."""
+    if rate.unit.per == "once":
+        whole = len(months) == len(period)
+        return Fraction(len(months), len(period)), "" if whole else f" x {len(months)}/{len(period)}"
+    if rate.unit.per == "month":
+        return Fraction(len(months)), f" x {len(months)} month{'s' if len(months) != 1 else ''}"
+    length = PERIODS[rate.unit.per]
+    return Fraction(len(months), length), f" x {len(months)}/{length} {rate.unit.per}"
+
+
+def _based(rate: Rate, base: Fraction) -> str:
+    if rate.unit.is_share:
+        return f"{rate.unit.base} {format_rate(base)}"
+    return f"{number_text(base)} {plural(rate.unit.base, base)}"
+
+
+def plural(measure: str, base: Fraction) -> str:
+    """The name of what was counted."""
+    return measure if measure in ("m2", "each") or base == 1 or measure.endswith("s") else measure + "s"
+
+
+def pro_rata(annual_fen: int, months: int, mode: Rounding) -> int:
+    """A yearly amount for a number of months (sum 1 with the year as its unit), in fen.
+
+    >>> pro_rata(1_000_000, 7, Rounding.HALF_UP)
+    583333
+    """
+    return round_fen(Fraction(annual_fen * months, MONTHS_PER_YEAR), mode)
