@@ -55,7 +55,11 @@ def _once(
         view = _view(document, registry, assessments, claim)
         key = tuple(_key(view, name) for name in rule.key)
         first = standing.setdefault(key, claim)
-        if first is not claim and not (first.part or claim.part):
+        if (first.subject.subject_id, first.provision_id, first.number) != (
+            claim.subject.subject_id,
+            claim.provision_id,
+            claim.number,
+        ):  # an advance and its settlement are one
             why = f"claimed already as {first.claim_id}; once for each {', '.join(rule.key)} [{rule.clause}]"
             lines = tuple(line.turned(Outcome.INELIGIBLE, why) for line in claim.lines)
             claims[n] = replace(claim, lines=lines)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from functools import cached_property
 from itertools import groupby
 
 from estate_funds.assess.claim import Claim, Line, Outcome, Share
@@ -154,22 +155,34 @@ class Walk:
     def runs(self, subject: Subject, served: Months, period: Months) -> Iterator[tuple[Run, Months]]:
         """The runs of months in which nothing that decides changes; months of another document left out."""
         provision = self.provision
-        if provision.anchor == "enrolment" and provision.counted_on != "month_start":
-            month = period.start  # nothing but the service year decides: no need to ask every month
+        if provision.anchor == "enrolment" and provision.counted_on in ("enrolment", "service_year_start"):
+            month = period.start  # nothing but the service year can decide: no need to ask every month
             while month < period.end:
-                end = min(period.end, service_year_months(served.start, service_year(served.start, month)).end)
+                year = service_year_months(served.start, service_year(served.start, month))
+                end = min(period.end, year.end) if self.by_service_year else period.end
                 run = self.run(subject, served, month)
                 if run is not None:
                     yield run, Months(month, end)
                 month = end
             return
         for _, group in groupby(
-            ((self.run(subject, served, month), month) for month in period), lambda pair: _deciding(pair[0])
+            ((self.run(subject, served, month), month) for month in period), lambda pair: self.deciding(pair[0])
         ):
             pairs = list(group)
             run = pairs[0][0]
             if run is not None:
                 yield run, Months(pairs[0][1], pairs[-1][1] + 1)
+
+    @cached_property
+    def by_service_year(self) -> bool:
+        """Whether the service year decides anything: a tier, or the day of counting."""
+        tiers = any(tier.service_years for rate in self.provision.rate for tier in rate.tiers)
+        return tiers or self.provision.counted_on == "service_year_start"
+
+    def deciding(self, run: Run | None) -> object:
+        """What months must share to stand in one line."""
+        year = run.service_year if run and self.by_service_year else 0
+        return run and (year, run.rate_from, run.split_from, run.counted)
 
     def run(self, subject: Subject, served: Months, month: Month) -> Run | None:
         """What decides a month; None where another document of the case holds instead."""
@@ -526,10 +539,6 @@ class Walk:
                 continue
             if (owner is None or owner in reachable) and not (of_estates and "estate" not in subject.units):
                 yield rule
-
-
-def _deciding(run: Run | None) -> object:
-    return run and (run.service_year, run.rate_from, run.split_from, run.counted)
 
 
 def period_number(kind: str, month: Month) -> int:

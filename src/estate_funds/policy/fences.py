@@ -118,6 +118,12 @@ class Assumption(Cited):
     text: Sentence
 
 
+class Uncomputed(Cited):
+    """What the document says and nobody can compute, and why: listed, so that nothing is lost in silence."""
+
+    text: Sentence
+
+
 class Deadline(Cited):
     """A time limit that runs from one dated fact to another, counted by Civil Code 201-203."""
 

@@ -23,6 +23,7 @@ from estate_funds.policy.fences import (
     Setting,
     Stage,
     TransferRule,
+    Uncomputed,
 )
 from estate_funds.policy.sums import Ceiling, Once, Provision
 from estate_funds.policy.values import LEVELS, Cited, Name, Node, Sentence, as_tuple
@@ -70,6 +71,7 @@ class Document(Node):
     deadlines: dict[Name, Deadline] = {}
     stages: Annotated[tuple[Stage, ...], BeforeValidator(as_tuple)] = ()
     rhythms: dict[Name, Rhythm] = {}
+    uncomputed: Annotated[tuple[Uncomputed, ...], BeforeValidator(as_tuple)] = ()
     _digest: str = PrivateAttr("")
     _text_digest: str = PrivateAttr("")
     _source: dict[str, Any] = PrivateAttr(default_factory=dict)  # as written, settings not yet put in

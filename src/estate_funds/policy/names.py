@@ -155,6 +155,18 @@ def _facts(document: Document, name: str, provision: Provision) -> Iterator[Prob
         elif kind != ("a number" if found in NUMBERS else "a date" if found == "date" else "a choice"):
             yield f"provisions.{name}.{path}", fact, f"a fact that is {kind}; this is {found}", ""
     yield from _reachable(document, name, provision, [fact for _, fact, _ in wanted])
+    yield from _own(document, name, provision)
+
+
+def _own(document: Document, name: str, provision: Provision) -> Iterator[Problem]:
+    """What is used up by a claim must be the claim's own: a street's amount would be used once for every estate."""
+    own = [("first.of", s.first.of) for s in provision.payers if s.first]
+    own += [("matching.paid", s.matching.paid) for s in provision.payers if s.matching]
+    for key, fact in own:
+        rule = document.facts.get(fact)
+        if rule is not None and rule.of != provision.each:
+            wanted = f"a fact of each {provision.each}; {fact} is one of {rule.of}, and would count for all"
+            yield f"provisions.{name}.payers.{key}", fact, wanted, ""
 
 
 def _reachable(document: Document, name: str, provision: Provision, facts: Iterable[str]) -> Iterator[Problem]:

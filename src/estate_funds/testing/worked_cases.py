@@ -80,6 +80,7 @@ class WorkedCase(Node):
     results: Strings = ()
     subjects: Annotated[tuple[WorkedSubject, ...], BeforeValidator(as_tuple)] = ()
     facts: dict[str, dict[str, str]] = {}
+    areas: dict[str, str] = {}  # household -> m2
     known_on: date | None = None
     assessments: Annotated[tuple[WorkedResult, ...], BeforeValidator(as_tuple)] = ()
     first: str = ""
@@ -233,6 +234,8 @@ def _facts(document: Document, case: WorkedCase) -> Iterator[tuple[str, str, str
                 raise CaseError(f"{case.name}: {document.id} asks for no fact {name!r}")
             value = parse_fact(document.facts[name], text, f"{case.name}, {subject}.{key}")
             yield subject, name, period, Fact(value, case.known_on, f"{case.name}, {subject}.{key}")
+    for subject, text in case.areas.items():
+        yield subject, "floor_area_m2", "", Fact(parse_number(text), None, case.name)
 
 
 def check_worked_cases(document: Document, text: str, *, source: str) -> list[str]:
