@@ -30,12 +30,16 @@ class Rounding(StrEnum):
     UP = "up"
 
 
-def round_fen(exact_fen: Fraction | int, mode: Rounding = Rounding.HALF_UP) -> int:
+def round_fen(exact_fen: Fraction | int, mode: Rounding = Rounding.HALF_UP, *, step_fen: int = 1) -> int:
     """Round an exact number of fen to a whole one; halves and directions are by magnitude, so signs mirror.
+
+    `step_fen` rounds coarser: 100 to whole yuan.
 
     >>> round_fen(Fraction(5, 2)), round_fen(Fraction(-5, 2)), round_fen(Fraction(5, 2), Rounding.HALF_EVEN)
     (3, -3, 2)
     """
+    if step_fen != 1:
+        return round_fen(Fraction(exact_fen) / step_fen, mode) * step_fen
     if isinstance(exact_fen, int):
         return exact_fen
     whole, rest = divmod(abs(exact_fen.numerator), exact_fen.denominator)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
+from estate_funds.assess.bounds import Bounded, highest, tightest
 from estate_funds.assess.claim import Claim, Line, Outcome
 from estate_funds.assess.division import Division, choose_split
 from estate_funds.assess.gates import judge
@@ -14,8 +15,8 @@ from estate_funds.assess.view import View, number_text, waits_for
 from estate_funds.assess.walk import Priced, Walk, numbered_period, period_number, plural
 from estate_funds.calendar import Month, Months
 from estate_funds.errors import CaseError, CellError
-from estate_funds.money import FEN_PER_YUAN, Rounding, allocate, allocate_within, format_rate, round_fen
-from estate_funds.policy import Limit, Total, version_on
+from estate_funds.money import FEN_PER_YUAN, allocate, allocate_within, format_rate
+from estate_funds.policy import Total, version_on
 from estate_funds.registry import Subject
 
 ALL = ""  # the pool of everybody
@@ -163,7 +164,7 @@ def _total_fen(walk: Walk, total: Total, number: int, day: date, pool: Subject |
         view = walk.view(pool, number, max(day, pool.start), Month.of(day))
         value = view.number(total.of)
         unknown = view.take_lacking()
-    return round_fen((value or Fraction(0)) * total.share * FEN_PER_YUAN, walk.provision.rounding.mode), unknown
+    return walk.provision.rounding.round((value or Fraction(0)) * total.share * FEN_PER_YUAN), unknown
 
 
 def _parts(walk: Walk, members: list[_Member], total_fen: int, day: date) -> dict[str, int]:
@@ -174,11 +175,10 @@ def _parts(walk: Walk, members: list[_Member], total_fen: int, day: date) -> dic
         return allocate(total_fen, weights)
     paying = [m for m in members if m.outcome in (Outcome.DUE, Outcome.PENDING)]
 
-    def limits(rules: tuple[Limit, ...], mode: Rounding, choose: object) -> dict[str, int]:
-        found = {m.subject.subject_id: walk.limit(m.view, rules, day, mode, choose) for m in paying}
-        return {key: fen for key, (fen, rule) in found.items() if rule is not None}
-
-    low, high = limits(provision.floors, Rounding.UP, max), limits(provision.caps, Rounding.DOWN, min)
+    floors = {m.subject.subject_id: highest(provision.floors, m.view, day) for m in paying}
+    caps = {m.subject.subject_id: tightest(provision.caps, m.view, day) for m in paying}
+    low = {key: found[0] for key, found in floors.items() if found}
+    high = {key: found[0] for key, found in caps.items() if found}
     if sum(low.values()) > total_fen:
         raise CaseError(
             f"the floors of {walk.provision_id} ask for more than its total",
@@ -198,4 +198,4 @@ def _lines(walk: Walk, m: _Member, fen: int, formula: str, total: Total, day: da
         m.period, m.period.start.year, m.weight,
         provision.weights or "marks", rate, formula, m.outcome, m.reason, total.clause, split, Fraction(0),
     )  # fmt: skip
-    return walk.shared(m.view, [priced], [fen], [0], "")
+    return walk.shared(m.view, [priced], Bounded([fen], [0]))

@@ -36,6 +36,7 @@ class View:
     period: str
     counted: date
     assessment: Assessment | None = None
+    ranks: dict[object, dict[str, Fraction | None]] = field(default_factory=dict)
     lacking: dict[str, None] = field(default_factory=dict)
     days: dict[str, date] = field(default_factory=dict)
 
@@ -150,6 +151,8 @@ class View:
         if way == "count_of":
             flags = [self.text(name) for name in rule.count_of]
             return None if None in flags else Fraction(flags.count(YES))
+        if way == "rank_of":
+            return self._rank(str(rule.rank_of))
         numbers = [self.number(name) for name in getattr(rule, way)]
         known = [n for n in numbers if n is not None]
         if len(known) < len(numbers):
@@ -174,6 +177,25 @@ class View:
             wanted=", ".join(c.is_ for c in rule.classes),
             clause=rule.clause,
         )
+
+    def _rank(self, name: str) -> Fraction | None:
+        """The place among all of its kind, the highest first; equals share the better place; all wait for the last."""
+        key = (self.subject.kind, name, self.period, self.counted)
+        if key not in self.ranks:
+            self.ranks[key] = {s.subject_id: self._of_peer(s, name) for s in self.registry.of_kind(self.subject.kind)}
+        numbers = self.ranks[key]
+        own = self.number(name)
+        if own is None or None in numbers.values():
+            self.lacking[name] = None
+            return None
+        return Fraction(1 + sum(number is not None and number > own for number in numbers.values()))
+
+    def _of_peer(self, subject: Subject, name: str) -> Fraction | None:
+        assessment = self.assessments.get((subject.subject_id, int(self.period))) if self.period.isdigit() else None
+        peer = View(
+            self.document, self.registry, self.assessments, subject, self.period, self.counted, assessment, self.ranks
+        )
+        return peer.number(name)
 
     # --- what the register knows ---
 

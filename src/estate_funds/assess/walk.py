@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
 from itertools import groupby
 
+from estate_funds.assess.bounds import Bounded, bounded
 from estate_funds.assess.claim import Claim, Line, Outcome, Share
 from estate_funds.assess.division import Division, choose_split, holder_of_role
 from estate_funds.assess.gates import judge
+from estate_funds.assess.settlement import with_advance
 from estate_funds.assess.view import View, number_text, waits_for
 from estate_funds.calendar import (
     MONTHS_PER_YEAR,
@@ -24,7 +26,7 @@ from estate_funds.calendar import (
 )
 from estate_funds.errors import CaseError, NoRuleInForce
 from estate_funds.money import FEN_PER_YUAN, Rounding, allocate, format_rate, format_yuan, round_fen
-from estate_funds.policy import PERIODS, Document, Limit, PayerSplit, Provision, Rate, Requirement, version_on
+from estate_funds.policy import PERIODS, Document, PayerSplit, Provision, Rate, Requirement, version_on
 from estate_funds.registry import Assessment, Assessments, Registry, Subject
 
 QUARTER = 3
@@ -60,6 +62,16 @@ class Priced:
     units: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a subject is owed in a period; `whole_fen` is what it would be if every gate were passed."""
+
+    view: View
+    period: Months
+    lines: list[Line]
+    whole_fen: int
+
+
 @dataclass(frozen=True)
 class Walk:
     """One provision over one registry."""
@@ -71,6 +83,7 @@ class Walk:
     assessments: Assessments
     above: Sequence[Document] = ()  # documents of the case that replace this provision while they hold
     below: Sequence[Document] = ()  # documents whose provision this one replaces
+    ranks: dict[object, dict[str, Fraction | None]] = field(default_factory=dict)  # what peers have, asked once
 
     # --- periods ---
 
@@ -127,14 +140,14 @@ class Walk:
                 if found is None:
                     continue
                 if self.provision.claim_per in (None, self.provision.each):
-                    yield from self.with_advance(subject, number, period, *found)
+                    yield from with_advance(self, number, found)
                 else:
-                    group = found[0].owner(str(self.provision.claim_per)) or ""
-                    grouped.setdefault((group, number), []).append((found[0], period, found[1]))
+                    group = found.view.owner(str(self.provision.claim_per)) or ""
+                    grouped.setdefault((group, number), []).append((found.view, period, found.lines))
         for (group, number), members in grouped.items():
             yield self.seal_group(group, number, members)
 
-    def lines(self, subject: Subject, served: Months, number: int, period: Months) -> tuple[View, list[Line]] | None:
+    def lines(self, subject: Subject, served: Months, number: int, period: Months) -> Found | None:
         """Split the period where anything changes, price each run, round, bound, divide among payers."""
         runs = list(self.runs(subject, served, period))
         if not runs:
@@ -143,14 +156,20 @@ class Walk:
         priced = [self.price(view, run, months, period) for view, (run, months) in zip(views, runs, strict=True)]
         for view in views[1:]:
             views[0].days |= view.days
-        lines = self.finished(views[0], priced, self.rounded(priced), runs[0][0].anchor)
-        return views[0], lines
+        amounts, view, day = self.rounded(priced), views[0], runs[0][0].anchor
+        asked = [p.outcome not in (Outcome.INELIGIBLE, Outcome.ENDED) for p in priced]
+        would_be = bounded(
+            self.provision, view, [n if a else 0 for n, a in zip(amounts, asked, strict=True)], asked, day
+        )
+        view.take_lacking()
+        return Found(view, period, self.finished(view, priced, amounts, day), sum(would_be.fen))
 
     def view(self, subject: Subject, number: int, counted: date, month: Month, run: Run | None = None) -> View:
         """The facts of a subject in a period."""
         year = run.service_year if run else number
         result = self.result(subject, year, month)
-        return View(self.document, self.registry, self.assessments, subject, self.key(number), counted, result)
+        key = self.key(number)
+        return View(self.document, self.registry, self.assessments, subject, key, counted, result, self.ranks)
 
     def runs(self, subject: Subject, served: Months, period: Months) -> Iterator[tuple[Run, Months]]:
         """The runs of months in which nothing that decides changes; months of another document left out."""
@@ -276,16 +295,21 @@ class Walk:
             return Priced(months, year, nought, measure, nought, formula, outcome, reason, rate.clause, split, nought)
         factor, factor_text = _periods(rate, months, period)
         units = int(base) if provision.rounding.level == "household" else 1
-        exact_fen = base * value * factor * FEN_PER_YUAN / max(units, 1)
+        yuan, how_much = (
+            _sliced(rate, base) if rate.slices else (base * value, f"{_based(rate, base)} x {format_rate(value)}")
+        )
+        exact_fen = yuan * factor * FEN_PER_YUAN / max(units, 1)
         clause = f"{rate.clause}, year {year}" if rate.years else rate.clause
         how = self.how_counted(view, measure)
-        formula = f"{_based(rate, base)} x {format_rate(value)}{factor_text}"
+        formula = how_much + factor_text
         return Priced(
             months, year, base, measure, value, formula, outcome, reason + how, clause, split, exact_fen, units
         )
 
     def value_of(self, rate: Rate, year: int, view: View) -> tuple[Fraction | None, str]:
         """The rate of a subject in a service year, or why it has ended; None, and nothing, while a fact is missing."""
+        if rate.slices:
+            return rate.slices[0].value, ""
         if not rate.by_conditions:
             value = rate.in_year(year)
             return value, "" if value is not None else f"the schedule ends with service year {rate.years}"
@@ -330,11 +354,11 @@ class Walk:
         """Round at the provision's level; whichever it is, every line ends in whole fen and the lines sum."""
         rule = self.provision.rounding
         if rule.level != "claim":
-            return [p.units * round_fen(p.exact_fen, rule.mode) for p in priced]
+            return [p.units * rule.round(p.exact_fen) for p in priced]
         whole = sum((p.exact_fen for p in priced), Fraction(0))
         if not whole:
             return [0 for _ in priced]
-        parts = allocate(round_fen(whole, rule.mode), {n: p.exact_fen for n, p in enumerate(priced)})
+        parts = allocate(rule.round(whole), {n: p.exact_fen for n, p in enumerate(priced)})
         return [parts[n] for n in range(len(priced))]
 
     @property
@@ -346,18 +370,16 @@ class Walk:
         """Lines with caps and floors applied and the due part divided among the payers."""
         payable = [p.outcome in (Outcome.DUE, Outcome.PENDING) for p in priced]
         possible = [fen if pays else 0 for fen, pays in zip(amounts, payable, strict=True)]
-        possible, excess, note = self.bounded(view, possible, payable, day)
-        return self.shared(view, priced, possible, excess, note)
+        within = bounded(self.provision, view, possible, payable, day)
+        return self.shared(view, priced, within)
 
-    def shared(
-        self, view: View, priced: Sequence[Priced], possible: Sequence[int], excess: Sequence[int], note: str
-    ) -> list[Line]:
+    def shared(self, view: View, priced: Sequence[Priced], within: Bounded) -> list[Line]:
         """Lines, the due part of each divided among its payers."""
         missing = view.take_lacking()
         division = Division(view, self.document)
         lines = []
-        for p, fen, over in zip(priced, possible, excess, strict=True):
-            outcome, reason = p.outcome, p.reason + note
+        for p, fen, over in zip(priced, within.fen, within.excess, strict=True):
+            outcome, reason = p.outcome, p.reason + within.note
             if missing and outcome is Outcome.DUE:
                 outcome, reason = Outcome.PENDING, waits_for(missing)
             due = fen if outcome is Outcome.DUE else 0
@@ -388,89 +410,7 @@ class Walk:
             )
         return lines
 
-    def bounded(
-        self, view: View, possible: list[int], payable: Sequence[bool], day: date
-    ) -> tuple[list[int], list[int], str]:
-        """What caps and floors leave of the lines, what lies above a cap that somebody else pays, and what to say."""
-        none = [0] * len(possible)
-        whole = sum(possible)
-        high, cap = self.limit(view, self.provision.caps, day, Rounding.DOWN, min)
-        low, floor = self.limit(view, self.provision.floors, day, Rounding.UP, max)
-        if cap is not None and whole > high:
-            note = f"; {format_yuan(whole)} capped at {format_yuan(high)} [{cap.clause}]"
-            parts = allocate(high, dict(enumerate(possible)))
-            kept = [parts[n] for n in range(len(possible))]
-            if cap.excess_to is None:
-                return kept, none, note
-            return (
-                possible,
-                [fen - k for fen, k in zip(possible, kept, strict=True)],
-                f"{note}, the rest to {cap.excess_to}",
-            )
-        if floor is not None and any(payable) and whole < low:
-            weights = dict(enumerate(possible if whole else [int(pays) for pays in payable]))
-            parts = allocate(low, weights)
-            note = f"; {format_yuan(whole)} raised to {format_yuan(low)} [{floor.clause}]"
-            return [parts[n] for n in range(len(possible))], none, note
-        return possible, none, ""
-
-    def limit(
-        self, view: View, limits: Sequence[Limit], day: date, mode: Rounding, choose: object
-    ) -> tuple[int, Limit | None]:
-        """The tightest of several caps, or the highest of several floors, in fen."""
-        found: list[tuple[int, Limit]] = []
-        for rule in limits:
-            times = view.number(rule.per) if rule.in_force(day) else None
-            if times is not None:
-                found.append((round_fen(rule.value * times * FEN_PER_YUAN, mode), rule))
-        if not found:
-            return 0, None
-        return choose(found, key=lambda pair: pair[0])  # type: ignore[operator,no-any-return]
-
     # --- claims ---
-
-    def with_advance(
-        self, subject: Subject, number: int, period: Months, view: View, lines: list[Line]
-    ) -> Iterator[Claim]:
-        """The claim, and before it the advance that was asked for; the claim then settles what is left, or a refund."""
-        rule = self.provision.advance
-        asked = view.number(rule.asked) if rule else None
-        view.take_lacking()
-        if rule is None or not asked:
-            yield self.seal(view, number, period, lines)
-            return
-        whole = view.number(rule.of)
-        split = choose_split(self.provision, self.provision_id, subject.start, view)
-        most = Fraction(0) if whole is None else rule.at_most * whole
-        fen = round_fen(min(asked, most) * FEN_PER_YUAN, Rounding.DOWN)
-        formula = (
-            f"asked {format_rate(asked)}, at most {format_rate(rule.at_most)} x {format_rate(whole or Fraction(0))}"
-        )
-        outcome = next((x.outcome for x in lines if x.outcome in (Outcome.INELIGIBLE, Outcome.FAILED)), Outcome.DUE)
-        reason = next((x.reason for x in lines if x.outcome is outcome), f"advance on {rule.of}")
-        if whole is None or split is None:
-            outcome, reason = Outcome.PENDING, waits_for(view.take_lacking())
-        shares: tuple[Share, ...] = ()
-        if outcome is Outcome.DUE and split is not None and fen:
-            reason = f"advance on {rule.of}, to be settled"
-            shares = Division(view, self.document).shares(fen, split)
-        due = fen if outcome is Outcome.DUE else 0
-        advance = Line(
-            subject.subject_id, period, 1, whole or Fraction(0), rule.of, rule.at_most, formula, outcome, reason,
-            rule.clause, due, due or (fen if outcome is Outcome.PENDING else 0), shares,
-        )  # fmt: skip
-        yield self.seal(view, number, period, [advance], part="advance")
-        if due:
-            back = tuple(share._replace(fen=-share.fen) for share in shares)
-            settled = all(line.outcome is not Outcome.PENDING for line in lines)
-            less = Line(
-                subject.subject_id, period, 1, Fraction(due, FEN_PER_YUAN), "advance", Fraction(-1),
-                f"less advance {format_yuan(due)}", Outcome.DUE if settled else Outcome.PENDING,
-                "paid in advance" if settled else "to be settled", rule.clause, -due if settled else 0, -due,
-                back if settled else (),
-            )  # fmt: skip
-            lines = [*lines, less]
-        yield self.seal(view, number, period, lines)
 
     def seal_group(self, group: str, number: int, members: Sequence[tuple[View, Months, list[Line]]]) -> Claim:
         """One claim for all members of an estate, a unit or a pool, a line or more for each."""
@@ -491,7 +431,16 @@ class Walk:
         months = Months(min(m.start for _, m, _ in members), max(m.end for _, m, _ in members))
         return self.seal(whole, number, months, [line for _, _, lines in members for line in lines])
 
-    def seal(self, view: View, number: int, period: Months, lines: Iterable[Line], part: str = "") -> Claim:
+    def seal(
+        self,
+        view: View,
+        number: int,
+        period: Months,
+        lines: Iterable[Line],
+        *,
+        part: str = "",
+        decided_on: date | None = None,
+    ) -> Claim:
         """The claim, with payee, day of decision and warnings."""
         sealed, subject, provision = tuple(lines), view.subject, self.provision
         results = [self.result(subject, line.service_year, line.months.start) for line in sealed]
@@ -524,7 +473,7 @@ class Walk:
             payee_class=subject.kind if role == "subject" else role,
             payee=payee or "",
             booked=frozenset(self.document.fund(provision.pays_from).held_by),
-            decided_on=max(decided, default=None),
+            decided_on=decided_on or max(decided, default=None),
             warnings=tuple(dict.fromkeys(warnings)),
             part=part,
         )
@@ -567,6 +516,18 @@ def _periods(rate: Rate, months: Months, period: Months) -> tuple[Fraction, str]
         return Fraction(len(months)), f" x {len(months)} month{'s' if len(months) != 1 else ''}"
     length = PERIODS[rate.unit.per]
     return Fraction(len(months), length), f" x {len(months)}/{length} {rate.unit.per}"
+
+
+def _sliced(rate: Rate, base: Fraction) -> tuple[Fraction, str]:
+    """The first so many units at one value, the next at another: the sum, and how that reads."""
+    yuan, low, told = Fraction(0), Fraction(0), []
+    for piece in rate.slices:
+        high = base if piece.up_to is None else min(base, piece.up_to)
+        if high > low:
+            yuan += (high - low) * piece.value
+            told.append(f"{_based(rate, high - low)} x {format_rate(piece.value)}")
+            low = high
+    return yuan, f"({' + '.join(told)})" if len(told) > 1 else "".join(told) or _based(rate, base)
 
 
 def _based(rate: Rate, base: Fraction) -> str:

@@ -133,6 +133,7 @@ class Derived(Cited):
         default=(), description="yes if all conditions of one group hold"
     )
     classes: Annotated[tuple[Class, ...], BeforeValidator(as_tuple)] = ()
+    rank_of: Name | None = Field(default=None, description="the place among all of its kind, the highest first")
     count_of: Annotated[tuple[Name, ...], BeforeValidator(as_tuple)] = Field(default=(), description="how many are yes")
     sum_of: Annotated[tuple[Name, ...], BeforeValidator(as_tuple)] = ()
     least_of: Annotated[tuple[Name, ...], BeforeValidator(as_tuple)] = ()
@@ -172,6 +173,8 @@ class Derived(Cited):
         """The facts it is computed from."""
         groups = [self.when, *self.any_of, *(c.when for c in self.classes)]
         names = [name for group in groups for b in group for name in (b.fact, b.of) if name]
+        if self.rank_of:
+            return (self.rank_of,)
         named = self.way not in ("when", "any_of", "classes")
         return tuple(dict.fromkeys([*names, *(getattr(self, self.way) if named else ())]))
 
@@ -180,6 +183,7 @@ WAYS = (
     "when",
     "any_of",
     "classes",
+    "rank_of",
     "count_of",
     "sum_of",
     "least_of",

@@ -139,7 +139,8 @@ def _facts(document: Document, name: str, provision: Provision) -> Iterator[Prob
     numbers += [(f"payers[{i}].first.of", s.first.of) for i, s in enumerate(provision.payers) if s.first]
     numbers += [(f"payers[{i}].matching.paid", s.matching.paid) for i, s in enumerate(provision.payers) if s.matching]
     if provision.advance:
-        numbers += [("advance.asked", provision.advance.asked), ("advance.of", provision.advance.of)]
+        named = [("advance.asked", provision.advance.asked), ("advance.of", provision.advance.of)]
+        numbers += [(path, fact) for path, fact in named if fact]
     wanted = [(path, fact, "a number") for path, fact in numbers]
     if provision.applications:
         wanted.append(("applications.fact", provision.applications.fact, "a date"))

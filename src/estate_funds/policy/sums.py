@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from estate_funds.errors import nearest
+from estate_funds.money import FEN_PER_YUAN, round_fen
 from estate_funds.policy.facts import Conditions
 from estate_funds.policy.values import (
     Cited,
@@ -87,18 +88,31 @@ class MostBase(Node):
     per: Name | None = Field(default=None, description="times this fact")
 
 
+class Slice(Node):
+    """The rate of the units up to a number, above those of the slice before; without `up_to`, of all the rest."""
+
+    up_to: Positive | None = None
+    value: NotNegative
+
+
 class Rate(Dated):
-    """A dated rate: one value, or tiers."""
+    """A dated rate: one value, tiers, or slices of the base."""
 
     unit: Unit
     value: NotNegative | None = None
     tiers: Annotated[tuple[Tier, ...], BeforeValidator(as_tuple)] = ()
+    slices: Annotated[tuple[Slice, ...], BeforeValidator(as_tuple)] = ()
     base_at_most: MostBase | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Rate:
-        if (self.value is None) == (not self.tiers):
-            raise ValueError("wanted either value or tiers")
+        if [self.value is not None, bool(self.tiers), bool(self.slices)].count(True) != 1:
+            raise ValueError("wanted either value or tiers or slices")
+        ends = [piece.up_to for piece in self.slices]
+        if self.slices and (None in ends[:-1] or any(a >= b for a, b in pairwise(e for e in ends if e is not None))):
+            raise ValueError("slices out of order: wanted rising up_to, and none only in the last")
+        if self.slices and ends[-1] is not None:
+            raise ValueError(f"nothing said above {ends[-1]}: wanted a last slice without up_to")
         if self.by_conditions:
             return self
         for earlier, later in pairwise(self.tiers):
@@ -217,6 +231,17 @@ class RoundingRule(Node):
 
     level: Literal["line", "household", "claim"]
     mode: RoundingMode
+    to: Positive = Field(default=Fraction(1, 100), description="yuan: a fen, unless the document rounds coarser")
+
+    @model_validator(mode="after")
+    def _whole_fen(self) -> RoundingRule:
+        if (self.to * FEN_PER_YUAN).denominator != 1:
+            raise ValueError(f"to {self.to}: wanted whole fen")
+        return self
+
+    def round(self, exact_fen: Fraction) -> int:
+        """The nearest amount, in fen, that the rule allows."""
+        return round_fen(exact_fen, self.mode, step_fen=int(self.to * FEN_PER_YUAN))
 
 
 class Gate(Cited):
@@ -272,9 +297,10 @@ class Applications(Cited):
 class Advance(Cited):
     """An advance (预拨) before the final amount is known, capped; the claim then settles: top-up or refund."""
 
-    asked: Name = Field(description="the fact that says how much was asked for in advance")
+    asked: Name | None = Field(default=None, description="how much was asked for; left out, the whole share is paid")
     at_most: Positive
-    of: Name = Field(description="the fact that the cap is a share of")
+    of: Name | None = Field(default=None, description="the fact it is a share of; left out, what the claim would be")
+    each: Literal["month", "quarter"] | None = Field(default=None, description="in equal parts over the period")
 
 
 class Once(Cited):
