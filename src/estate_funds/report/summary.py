@@ -13,6 +13,7 @@ from estate_funds.report.balances import FundBalance
 from estate_funds.report.vouchers import Voucher, voucher_text
 from estate_funds.text import counted, table
 
+FEW = 3  # so many payers are all shown; of more, those that owe something
 MANY = 12  # above so many estates or funds, a table is summed up one level higher
 
 
@@ -46,9 +47,19 @@ def registry_text(case: Case) -> str:
 
 
 def awards_text(claims: Claims) -> str:
-    """What is owed, by estate and period, or by district and year where there are many estates; payers beside it."""
-    payers = list(dict.fromkeys(p for c in claims for split in c.provision.payers for p in split.payers))
-    payers += sorted({p for c in claims for p in c.shares} - set(payers))
+    """What is owed, a table for each provision."""
+    parts = _by(claims, lambda c: (f"{c.document}/{c.provision_id}", c.provision.title))
+    if len(parts) <= 1:
+        return _awards(claims)
+    tables = [f"{name}: {title}\n{_awards(Claims(part))}" for (name, title), part in parts.items()]
+    return "\n\n".join([*tables, f"in all: {format_yuan(claims.amount_fen)}"])
+
+
+def _awards(claims: Claims) -> str:
+    """By subject and period, or by district and year where there are many; payers beside it."""
+    owing = {payer for claim in claims for payer in claim.shares}
+    named = [payer for claim in claims for split in claim.provision.payers for payer in split.payers]
+    payers = [p for p in dict.fromkeys([*named, *sorted(owing)]) if p in owing or len(set(named)) <= FEW]
     header = ("due to", "period", *payers, "total", "")
     subjects = {claim.subject.subject_id for claim in claims}
     rows: list[tuple[str, ...]] = []
@@ -57,7 +68,7 @@ def awards_text(claims: Claims) -> str:
             rows.append(
                 (
                     f"{claim.subject.subject_id} {claim.subject.name}",
-                    f"{claim.months}",
+                    " ".join(filter(None, (f"{claim.months}", claim.part))),
                     *_amounts([claim], payers),
                     _why(claim),
                 )
