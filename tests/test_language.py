@@ -1,0 +1,386 @@
+"""What the language of documents says beyond one award: each construct on both sides of its edge, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import make_estate
+from estate_funds.assess import Claims, Outcome, Status, apply_limits, assess
+from estate_funds.calendar import Month, Months
+from estate_funds.errors import AllocationError, CaseError, CeilingExceeded, NoRuleInForce, PolicyError
+from estate_funds.money import allocate_within
+from estate_funds.policy import Document, bind, parse_document, with_value
+from estate_funds.registry import Assessment, Assessments, Fact, Facts, Headcount, Registry, Subject, estate_subject
+
+M = Month.parse
+WINDOW = Months(M("2024-01"), M("2026-01"))
+
+DOCUMENT = """
+format = 1
+id = "town"
+number = "1"
+title = "t"
+issuer = "i"
+from = 2024-01-01
+clause = "1"
+clauses = {{ "1" = "one" }}
+{head}
+
+[kinds.work]
+text = "a work"
+clause = "1"
+
+[facts.cost]
+type = "yuan"
+of = "work"
+text = "cost"
+clause = "1"
+
+[facts.paid]
+type = "yuan"
+of = "work"
+text = "what the district paid"
+clause = "1"
+
+[facts.posted]
+type = "date"
+of = "work"
+text = "day of the notice"
+clause = "1"
+
+[facts.objection]
+type = "yes_no"
+of = "work"
+text = "is an objection open"
+clause = "1"
+
+[facts.owner]
+type = "text"
+of = "work"
+text = "the owner"
+clause = "1"
+
+[provisions.grant]
+title = "grant"
+clause = "1"
+sum = "rate_times_base"
+each = "work"
+claim_period = "once"
+anchor = "enrolment"
+counted_on = "enrolment"
+first_month = "any_day"
+last_month = "any_day"
+rounding = {{ level = "line", mode = "half_up" }}
+purpose = "grant"
+pays_from = "money"
+payee = "street"
+{provision}
+
+[[provisions.grant.rate]]
+from = 2024-01-01
+clause = "1"
+unit = "share of cost"
+value = "1"
+
+[[provisions.grant.payers]]
+from = 2024-01-01
+clause = "1"
+{payers}
+
+[funds.money]
+title = "money"
+held_by = ["city", "district", "owner"]
+carry_forward = true
+provenance = "fifo"
+clause = "1"
+
+[[funds.money.permits]]
+purposes = ["grant"]
+payee_classes = ["street"]
+from = 2024-01-01
+clause = "1"
+{tail}
+"""
+HALVES = 'shares = { city = "1/2", district = "1/2" }\nodd_fen_to = "district"'
+
+
+def town(*, head: str = "", provision: str = "", payers: str = HALVES, tail: str = "") -> Document:
+    return parse_document(DOCUMENT.format(head=head, provision=provision, payers=payers, tail=tail), source="town.toml")
+
+
+def registry(works: dict[str, dict[str, Fraction | date | str]], *, on: date = date(2024, 3, 1)) -> Registry:
+    estate = make_estate(service_start=date(2024, 1, 1), floor_area_centi_m2=800_000)
+    units = estate_subject(estate).units
+    subjects = [Subject(name, "work", name, units, on) for name in works]
+    facts = Facts((name, fact, "", Fact(value)) for name, told in works.items() for fact, value in told.items())
+    counts = {"a": Headcount.from_changes({date(2000, 1, 1): 100})}
+    return Registry.build({"a": estate}, counts, subjects=subjects, facts=facts)
+
+
+def grants(document: Document, works: dict[str, dict[str, Fraction | date | str]]) -> Claims:
+    there = registry(works)
+    found = assess(document, "grant", there, Assessments(), window=WINDOW)
+    return apply_limits(document, there, Assessments(), found)
+
+
+yuan = st.integers(0, 10**9).map(lambda fen: Fraction(fen, 100))
+
+
+@given(yuan, st.lists(st.integers(1, 9), min_size=2, max_size=2), st.sampled_from(["largest_remainder", "residue"]))
+def test_the_parts_of_every_payer_sum_and_the_others_of_a_residue_are_rounded_down(
+    cost: Fraction, parts: list[int], odd: str
+) -> None:
+    whole = sum(parts)
+    shares = f'shares = {{ city = "{parts[0]}/{whole}", district = "{parts[1]}/{whole}" }}'
+    document = town(payers=f'{shares}\nodd_fen_to = "district"\nodd_fen = "{odd}"')
+    claim = grants(document, {"w": {"cost": cost}})["w"]
+    assert sum(claim.shares.values()) == claim.amount_fen == cost * 100
+    exact = cost * 100 * parts[0] / whole
+    city = claim.shares.get("city", 0)
+    assert city == exact // 1 if odd == "residue" else abs(city - exact) < 1
+
+
+FIRST = """first = { of = "paid", shares = { owner = "1" }, odd_fen_to = "owner" }
+shares = { city = "1" }
+odd_fen_to = "city"
+"""
+
+
+@given(yuan, yuan)
+def test_a_first_part_is_paid_first_and_the_rest_is_never_below_nought(cost: Fraction, paid: Fraction) -> None:
+    claim = grants(town(payers=FIRST), {"w": {"cost": cost, "paid": paid, "owner": "某厂"}})["w"]
+    assert claim.shares.get("owner", 0) == min(cost, paid) * 100
+    assert claim.shares.get("city", 0) == max(Fraction(0), cost - paid) * 100
+    assert {share.holder for line in claim.lines for share in line.shares} <= {"某厂", "city"}
+
+
+MATCHED = HALVES + '\nmatching = { payer = "district", paid = "paid", clause = "1" }'
+
+
+@pytest.mark.parametrize(
+    ("paid", "city", "district"),
+    [("50.00", 5000, 5000), ("50.01", 5000, 5000), ("49.99", 4999, 5000), ("0.00", 0, 5000), ("10.00", 1000, 5000)],
+)
+def test_what_the_other_side_has_not_paid_is_not_matched(paid: str, city: int, district: int) -> None:
+    claim = grants(town(payers=MATCHED), {"w": {"cost": Fraction(100), "paid": Fraction(paid)}})["w"]
+    assert (claim.shares.get("city", 0), claim.shares["district"]) == (city, district)
+    assert claim.amount_fen == city + district
+
+
+def test_a_match_that_fails_is_recovered_when_it_was_advanced() -> None:
+    """The city advanced its half; the district never paid: the city's money comes back."""
+    advance = 'advance = { at_most = "1", of = "cost", clause = "1" }\npays_into = "money"'
+    document = town(provision=advance.replace('pays_into = "money"', 'pays_into = "taken"'), payers=MATCHED, tail=TAKEN)
+    works: dict[str, dict[str, Fraction | date | str]] = {"w": {"cost": Fraction(100), "paid": Fraction(0)}}
+    first, final = grants(document, works)
+    assert first.shares == {"city": 5000, "district": 5000}
+    assert final.shares == {"city": -5000, "district": 0}
+    assert final.status is Status.REFUND
+
+
+TAKEN = """
+[funds.taken]
+title = "taken"
+held_by = ["street"]
+carry_forward = true
+provenance = "fifo"
+clause = "1"
+
+[[funds.taken.permits]]
+purposes = ["refund"]
+payee_classes = ["city", "district"]
+into = "money"
+from = 2024-01-01
+clause = "1"
+"""
+
+NOTICE = 'notice = { days = 7, published_on = "posted", objection = "objection", clause = "1" }'
+
+
+@pytest.mark.parametrize(
+    ("objection", "status", "decided"),
+    [("no", Status.DUE, date(2024, 4, 9)), ("yes", Status.PENDING, None)],
+)
+def test_a_notice_runs_its_days_and_an_objection_holds(objection: str, status: Status, decided: date | None) -> None:
+    """Published on 1 April: the day itself is not counted, the seventh is the 8th, the 9th decides."""
+    works: dict[str, dict[str, Fraction | date | str]] = {
+        "w": {"cost": Fraction(100), "posted": date(2024, 4, 1), "objection": objection}
+    }
+    claim = grants(town(provision=NOTICE), works)["w"]
+    assert (claim.status, claim.decided_on) == (status, decided)
+    assert grants(town(provision=NOTICE), {"w": {"cost": Fraction(100)}})["w"].status is Status.PENDING
+
+
+CEILING = '[[ceilings]]\nprovisions = ["grant"]\nfrom = 2024-01-01\nvalue = "100.00"\nexcess = "{excess}"\nclause = "1"'
+
+
+@pytest.mark.parametrize(
+    ("excess", "costs", "due"),
+    [
+        ("pro_rata", ["60", "40"], [6000, 4000]),
+        ("pro_rata", ["60.01", "40"], [6000, 4000]),
+        ("pro_rata", ["150", "50"], [7500, 2500]),
+        ("in_order", ["60", "40.01"], [6000, 4000]),
+        ("in_order", ["150", "50"], [10000, 0]),
+    ],
+)
+def test_a_ceiling_is_kept_to_the_fen(excess: str, costs: list[str], due: list[int]) -> None:
+    document = town(tail=CEILING.format(excess=excess))
+    claims = grants(document, {f"w{n}": {"cost": Fraction(cost)} for n, cost in enumerate(costs)})
+    assert [c.amount_fen for c in claims] == due
+    assert all(sum(c.shares.values()) == c.amount_fen for c in claims)
+
+
+def test_a_ceiling_that_refuses_and_one_that_waits_for_what_is_pending() -> None:
+    works: dict[str, dict[str, Fraction | date | str]] = {
+        "w0": {"cost": Fraction(60)},
+        "w1": {"cost": Fraction("40.01")},
+    }
+    with pytest.raises(CeilingExceeded, match=r"100\.01 yuan"):
+        grants(town(tail=CEILING.format(excess="refuse")), works)
+    held = town(
+        tail=CEILING.format(excess="pro_rata")
+        + '\n[[requirements]]\nfact = "posted"\non_or_after = 2024-01-01\notherwise = "refuse"\nclause = "1"\n'
+    )
+    works["w0"]["posted"] = date(2024, 2, 1)
+    assert [c.status for c in grants(held, works)] == [Status.PENDING, Status.PENDING]
+    works["w1"]["posted"] = date(2023, 12, 31)
+    assert [c.amount_fen for c in grants(held, works)] == [6000, 0]
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(0, 10**7),
+    st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 100), min_size=1),
+    st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 10**6)),
+    st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 10**6)),
+)
+def test_bounded_parts_keep_their_bounds_and_never_exceed_the_total(
+    total: int, weights: dict[str, int], low: dict[str, int], more: dict[str, int]
+) -> None:
+    low = {k: v for k, v in low.items() if weights.get(k)}
+    high = {k: low.get(k, 0) + v for k, v in more.items() if k in weights}
+    if sum(low.values()) > total:
+        with pytest.raises(AllocationError):
+            allocate_within(total, weights, low=low, high=high)
+        return
+    parts = allocate_within(total, weights, low=low, high=high)
+    assert sum(parts.values()) <= total
+    assert all(parts[k] >= v for k, v in low.items())
+    assert all(parts[k] <= v for k, v in high.items())
+    if any(weights[k] and k not in high for k in weights):
+        assert sum(parts.values()) == total
+
+
+def test_a_local_document_over_a_general_one_and_a_later_over_an_earlier() -> None:
+    general = parse_document(
+        DOCUMENT.format(head="", provision="", payers=HALVES, tail="").replace("2024-01-01", "2023-01-01"), source="x"
+    )
+    local = parse_document(
+        DOCUMENT.format(head='over = ["town"]', provision="", payers=HALVES, tail="")
+        .replace('id = "town"', 'id = "ward"')
+        .replace('value = "1"', 'value = "2"'),
+        source="y",
+    )
+    for on, due in ((date(2023, 12, 31), (10000, None)), (date(2024, 1, 1), (None, 20000))):
+        there = registry({"w": {"cost": Fraction(100)}}, on=on)
+        window = Months(M("2023-01"), M("2025-01"))
+        found = assess(general, "grant", there, Assessments(), window=window, above=[local])
+        other = assess(local, "grant", there, Assessments(), window=window, below=[general])
+        assert (found.amount_fen or None, other.amount_fen or None) == due
+    with pytest.raises(NoRuleInForce, match="ward is not in force"):
+        assess(local, "grant", registry({"w": {}}, on=date(2023, 12, 31)), Assessments(), window=window)
+
+
+SETTING = '[settings.part]\nkind = "share"\nexample = "1/2"\nclause = "1"\ntext = "the share"'
+
+
+def test_a_setting_stands_wherever_a_value_may() -> None:
+    text = DOCUMENT.format(head=SETTING, provision="", payers=HALVES, tail="")
+    document = parse_document(text.replace('value = "1"', 'value = { setting = "part" }'), source="x")
+    assert grants(bind(document, {"part": "3/4"}), {"w": {"cost": Fraction(100)}})["w"].amount_fen == 7500
+    assert bind(document, {"part": "3/4"}).digest != bind(document, {"part": "1/2"}).digest
+    for chosen, words in (
+        ({}, "is not set"),
+        ({"part": "x"}, "not of its kind"),
+        ({"prt": "1"}, "did you mean 'part'"),
+    ):
+        with pytest.raises(PolicyError, match=words):
+            bind(document, chosen)
+    changed = with_value(bind(document, {"part": "1"}), "provisions.grant.payers[0].shares.city", "1/2")
+    assert changed.digest != document.digest
+    with pytest.raises(PolicyError, match="did you mean 'grant'"):
+        with_value(document, "provisions.grnt.title", "x")
+
+
+def test_two_tiers_that_fit_and_none_that_does() -> None:
+    text = DOCUMENT.format(head="", provision="", payers=HALVES, tail="").replace(
+        'value = "1"\n',
+        'tiers = [{ when = [{ fact = "paid", at_most = "10" }], value = "1" }, { when = [{ fact = "paid", at_least = "10", below = "20" }], value = "0.5" }]\n',
+    )
+    document = parse_document(text, source="x")
+    for paid, due in (("9.99", 10000), ("10.01", 5000), ("19.99", 5000)):
+        assert grants(document, {"w": {"cost": Fraction(100), "paid": Fraction(paid)}})["w"].amount_fen == due
+    for paid, words in (("10", "2 tiers of the rate fit w"), ("20", "no tiers of the rate fit w")):
+        with pytest.raises(NoRuleInForce, match=words):
+            grants(document, {"w": {"cost": Fraction(100), "paid": Fraction(paid)}})
+    claim = grants(document, {"w": {"cost": Fraction(100)}})["w"]
+    assert (claim.lines[0].outcome, claim.lines[0].reason) == (Outcome.PENDING, "waits for paid")
+
+
+REFUSED = [
+    ({"provision": 'advance = { asked = "cst", at_most = "1", of = "cost", clause = "1" }\npays_into = "taken"', "tail": TAKEN}, "did you mean 'cost'"),
+    ({"provision": 'advance = { asked = "cost", at_most = "1", of = "cost", clause = "1" }'}, "an advance out of the books"),
+    ({"provision": NOTICE.replace('"posted"', '"cost"')}, "a fact that is a date"),
+    ({"provision": 'applications = { fact = "posted", from = "13-01", to = "06-30", clause = "1" }'}, "text of the form"),
+    ({"provision": 'gate = { fact = "cost", passes = ["a"], fails = ["b"], clause = "1" }'}, "a fact that is a choice"),
+    ({"provision": 'caps = [{ from = 2024-01-01, value = "1", per = "posted", clause = "1" }]'}, "a fact that is a number"),
+    ({"provision": 'claim_per = "work"\npool = "work"'}, "neither total nor weights nor pool"),
+    ({"provision": 'claim_per = "wrk"'}, "a key of \\[kinds\\]"),
+    ({"payers": 'shares = { city = "1/2", nobody = "1/2" }\nodd_fen_to = "city"'}, "a holder of money"),
+    ({"payers": HALVES + '\nmatching = { payer = "street", paid = "paid", clause = "1" }'}, "one that pays a share"),
+    ({"payers": HALVES + '\nwhen = [{ fact = "objection", is = ["maybe"] }]'}, "one of yes, no"),
+    ({"payers": HALVES + '\nwhen = [{ fact = "objection", at_least = "1" }]'}, "a fact that is a number"),
+    ({"payers": HALVES + '\nwhen = [{ fact = "cost" }]'}, "wanted|one kind of"),
+    ({"payers": HALVES + '\nwhen = [{ fact = "cost", at_least = "2", at_most = "1" }]'}, "a band that holds something"),
+    ({"tail": CEILING.format(excess="pro_rata").replace("grant", "grnt")}, "did you mean 'grant'"),
+    ({"tail": CEILING.format(excess="pro_rata").replace('value = "100.00"', 'fact = "cost"')}, "the level whose fact it is"),
+    ({"tail": '[[once]]\nprovisions = ["grant"]\nkey = ["blocks"]\nclause = "1"'}, "subject, a level, or a fact"),
+    ({"tail": '[derived.x]\nclause = "1"\ntext = "x"\nratio = ["x", "cost"]'}, "not derived from itself"),
+    ({"tail": '[derived.x]\nclause = "1"\ntext = "x"\nratio = ["cost"]'}, "part, whole"),
+    ({"tail": '[derived.x]\nclause = "1"\ntext = "x"\nratio = ["cost", "paid"]\nsum_of = ["cost"]'}, "exactly one of"),
+    ({"tail": '[deadlines.d]\nclause = "1"\ntext = "d"\nof = "work"\nafter = "cost"\ndone = "posted"\ndays = 3'}, "a fact that is a date"),
+    ({"tail": '[facts.household]\nclause = "1"\ntext = "x"\ntype = "number"'}, "another name"),
+    ({"tail": '[facts.grade]\nclause = "1"\ntext = "x"\ntype = "choice"'}, "values for a choice"),
+    ({"tail": '[settings.s]\nkind = "amount"\nclause = "1"\ntext = "s"'}, "a default, or an example"),
+    ({"tail": '[settings.s]\nkind = "day"\nclause = "1"\ntext = "s"\ndefault = "2024"'}, "a day, YYYY-MM-DD"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("parts", "words"), REFUSED)
+def test_a_document_that_means_nothing_is_refused(parts: dict[str, str], words: str) -> None:
+    with pytest.raises(PolicyError, match=words):
+        town(**parts)
+
+
+def test_a_subject_that_lies_nowhere_has_no_street() -> None:
+    there = registry({})
+    loose = Subject("w", "work", "w", {"city": "city"}, date(2024, 3, 1))
+    known = Registry.build(
+        there.estates, there.headcounts, subjects=[loose], facts=Facts([("w", "cost", "", Fact(Fraction(1)))])
+    )
+    with pytest.raises(CaseError, match="belongs to no district"):
+        assess(town(), "grant", known, Assessments([Assessment("w", 2024, "x", date(2024, 5, 1))]), window=WINDOW)
+
+
+def test_the_language_knows_no_city() -> None:
+    source = Path(__file__).parents[1] / "src" / "estate_funds"
+    for path in [*(source / "policy").rglob("*.py"), *(source / "assess").rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        assert not any(name in text for name in ("donghu", "changchun", "jingbalu", "xx-district"))
