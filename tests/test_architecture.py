@@ -14,8 +14,8 @@ from conftest import ROOT
 SOURCE = ROOT / "src" / "estate_funds"
 # A room may import only rooms before it.
 ROOMS = [
-    "errors", "text", "money", "calendar", "policy", "policies", "registry", "assess", "funds", "journal", "ledger", "vouchers",
-    "audit", "store", "exchange", "case", "load", "report", "books", "testing", "cli",
+    "errors", "text", "money", "calendar", "policy", "policies", "registry", "assess", "duties", "ballots", "funds", "journal", "ledger", "vouchers",
+    "audit", "store", "exchange", "case", "load", "whatif", "report", "books", "testing", "cli",
 ]  # fmt: skip
 PURE = ROOMS[: ROOMS.index("vouchers") + 1] + ["audit"]
 IMPURE = {

@@ -28,7 +28,7 @@ from estate_funds.errors import (
     UndeclaredCrossing,
     UnknownFund,
 )
-from estate_funds.funds import BUDGET, MONEY, NORMAL_SIDE, Account, Fund
+from estate_funds.funds import BUDGET, MONEY, NORMAL_SIDE, Account, Fund, Permit
 from estate_funds.journal import GENESIS, Draft, Entry, Evidence, Kind, Posting, link
 from estate_funds.ledger import SHAPES, Ledger, refold, replay
 from estate_funds.vouchers import (
@@ -682,3 +682,27 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+AGENCY = Fund("agency/estate/a", "collected for others", "doc", "1", True, "fifo", (Permit("remit", "utility", "", date(2020, 1, 1), None, (), "1"),), held_for_others=True)  # fmt: skip
+
+
+def test_money_held_for_others_is_a_liability_until_it_is_paid_on() -> None:
+    ledger = Ledger()
+    book(ledger, open_fund(AGENCY, on=date(2021, 1, 1), hands=HANDS))
+    book(ledger, receive(AGENCY, "water-fee", 1_000, on=D1, key="r1", hands=HANDS))
+    assert ledger.balance(AGENCY.fund_id, Account.PAYABLE) == 1_000
+    assert ledger.balance(AGENCY.fund_id, Account.FUNDING) == 0
+    pay = spend(AGENCY, 600, purpose="remit", payee="water", payee_class="utility", on=D1, key="s1", hands=HANDS)
+    entry = book(ledger, pay)
+    assert ledger.balance(AGENCY.fund_id, Account.PAYABLE) == ledger.balance(AGENCY.fund_id, Account.CASH) == 400
+    book(ledger, reverse(entry, on=D1, hands=HANDS, narrative="wrong day"))
+    assert ledger.balance(AGENCY.fund_id, Account.PAYABLE) == 1_000
+    for fund, account in ((AGENCY, "funding"), (SHARE, "payable")):
+        draft = receive(replace(fund, held_for_others=account == "payable"), "x", 1, on=D1, key="r9", hands=HANDS)
+        other = Ledger()
+        book(other, open_fund(fund, on=date(2021, 1, 1), hands=HANDS))
+        with pytest.raises(Malformed, match="money for others"):
+            other.post(draft, recorded=TODAY)
+    with pytest.raises(OutsideFence):
+        book(ledger, spend(AGENCY, 1, purpose="cleaning", payee="x", payee_class="enterprise", on=D1, key="s2", hands=HANDS))

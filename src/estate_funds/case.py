@@ -16,15 +16,18 @@ from pathlib import Path
 
 from estate_funds import vouchers
 from estate_funds.assess import Claim, Claims, Status, apply_limits, assess, pro_rata
+from estate_funds.ballots import Tally
 from estate_funds.calendar import MONTHS_PER_YEAR, Month, Months, deadline, is_weekday
+from estate_funds.duties import Due, Judgement, Occasion, deadlines, judgements, occasions
 from estate_funds.errors import CaseError, CellError, nearest
+from estate_funds.exchange.ballots import tallies
 from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.tables import Row, file_digest
 from estate_funds.funds import Fund, Permit, fund_id, holder_of
 from estate_funds.journal import Draft, Entry, Evidence
 from estate_funds.money import format_yuan
 from estate_funds.policy import LEVELS, Document
-from estate_funds.registry import Assessments, Registry, Subject, unknown_estate
+from estate_funds.registry import Assessments, Registry, Subject
 from estate_funds.text import counted
 from estate_funds.vouchers import Hands
 
@@ -153,6 +156,42 @@ class Case:
             known = [*self.registry.estates, *self.registry.subjects]
             raise CaseError(f"{what} {subject_id!r}", fix=nearest(subject_id, known)) from None
 
+    # --- what is to be done, and who meets what ---
+
+    def duties(self, today: date) -> tuple[Due, ...]:
+        """Every deadline of the documents for every subject that has it, as it stands on a day."""
+        known, days = (self.registry, self.assessments), self.working_days
+        return tuple(
+            due
+            for document in self.documents.values()
+            for due in deadlines(document, *known, today=today, working_day=days, above=self._above(document))
+        )
+
+    def occasions(self, first: date, last: date) -> tuple[Occasion, ...]:
+        """Every time that the rhythms of the documents are set for, both days included, in order of days."""
+        found = [
+            occasion
+            for document in self.documents.values()
+            for occasion in occasions(document, first, last, working_day=self.working_days, above=self._above(document))
+        ]
+        return tuple(sorted(found, key=lambda occasion: occasion.due_on))
+
+    def judgements(self, today: date) -> tuple[Judgement, ...]:
+        """Every requirement and derived fact of the documents, for everything that can have it."""
+        return tuple(
+            judgement
+            for document in self.documents.values()
+            for judgement in judgements(document, self.registry, self.assessments, today=today)
+        )
+
+    @cached_property
+    def tallies(self) -> tuple[Tally, ...]:
+        """The votes of ballots.csv, counted; the ballots that do not count stand beside those that do."""
+        return tallies(self.tables.get("ballots.csv", ()), self.registry, self.documents.values())
+
+    def _above(self, document: Document) -> list[Document]:
+        return [d for d in self.documents.values() if document.id in d.over]
+
     # --- what is to be booked ---
 
     @property
@@ -260,11 +299,11 @@ class Case:
             raise CaseError(
                 "no document of the case has such a fund", where=origin, got=repr(fund), fix=nearest(fund, known)
             )
-        if parts[1] in LEVELS:
-            units = self._units[parts[1]]
+        if parts[1] in LEVELS or any(parts[1] in d.kinds for d in self.documents.values()):
+            units = self._units.get(parts[1], {s.subject_id for s in self.registry.of_kind(parts[1])})
             if parts[2] not in units:
                 raise CaseError(
-                    f"no {parts[1]} of that name in estates.csv",
+                    f"no {parts[1]} of that name in {'estates' if parts[1] in LEVELS else 'subjects'}.csv",
                     where=origin,
                     got=repr(fund),
                     fix=nearest(parts[2], units),
@@ -323,9 +362,8 @@ class Case:
             yield self._spending(row)
 
     def _income_fund(self, row: Row) -> str:
-        estate_id, source = row.text("estate_id"), row.text("source")
-        if estate_id not in self.registry.estates:
-            raise unknown_estate(estate_id, self.registry.estates, row.where)
+        """The fund of the subject itself, where its kind holds one; else that of the unit that it belongs to."""
+        source = row.text("source")
         routes = {s: (d, income.into) for d in reversed(self.standing) for income in d.incomes for s in income.sources}
         if source not in routes:
             raise CellError(
@@ -336,8 +374,15 @@ class Case:
                 fix=nearest(source, routes),
             )
         document, key = routes[source]
-        level = document.fund(key).held_by[0]
-        return f"{key}/{level}/{self.registry.estates[estate_id].unit_at(level)}"
+        held_by = document.fund(key).held_by
+        try:
+            subject = self._subject(row.text("subject_id"))
+            own = subject.kind in held_by and subject.kind not in LEVELS
+            role = subject.kind if subject.kind in held_by else held_by[0]
+            return fund_id(key, role, subject.subject_id if own else subject.unit_at(role))
+        except CaseError as error:
+            where, wanted = f"{row.where}, column subject_id", f"somebody who holds {key}: {', '.join(held_by)}"
+            raise CellError(error.what, where=where, wanted=wanted, fix=error.fix) from None
 
     def _transfer_funds(self, row: Row) -> tuple[str, str]:
         name = row.text("transfer")
@@ -485,6 +530,7 @@ def define_fund(document: Document, key: str, level: str, holder: str) -> Fund:
         rule.carry_forward,
         rule.provenance,
         tuple(permits),
+        rule.held_for_others,
     )
 
 

@@ -3,7 +3,8 @@
 A fund is a self-balancing set of accounts (自求平衡的一组账户): every entry sums to zero within each fund that it
 touches, so money cannot leave one without a declared pair of postings. Two families of accounts stand side by side:
 
-* the money: `cash`, `funding` and `transfer_in` (where it came from), `expenditure` and `transfer_out` (where it went);
+* the money: `cash`, `funding` and `transfer_in` (where it came from), `expenditure` and `transfer_out` (where it went),
+  `payable` (collected for others, until it is paid on);
 * the budget: `authority` (what was appropriated) against `unencumbered` (what is available), `encumbered` (what is
   promised to a claim) and `expended`.
 
@@ -39,6 +40,7 @@ class Account(StrEnum):
 
     CASH = "cash"
     FUNDING = "funding"  # detail: the source
+    PAYABLE = "payable"  # what is held for others (代收款), instead of funding and expenditure
     TRANSFER_IN = "transfer_in"  # detail: the fund that gave
     TRANSFER_OUT = "transfer_out"  # detail: the fund that took
     EXPENDITURE = "expenditure"  # detail: the purpose
@@ -51,6 +53,7 @@ class Account(StrEnum):
 NORMAL_SIDE: Mapping[str, str] = {
     Account.CASH: Side.DEBIT,
     Account.FUNDING: Side.CREDIT,
+    Account.PAYABLE: Side.CREDIT,
     Account.TRANSFER_IN: Side.CREDIT,
     Account.TRANSFER_OUT: Side.DEBIT,
     Account.EXPENDITURE: Side.DEBIT,
@@ -62,7 +65,16 @@ NORMAL_SIDE: Mapping[str, str] = {
 
 
 # The two families; each balances on its own within a fund.
-MONEY = frozenset({Account.CASH, Account.FUNDING, Account.TRANSFER_IN, Account.TRANSFER_OUT, Account.EXPENDITURE})
+MONEY = frozenset(
+    {
+        Account.CASH,
+        Account.FUNDING,
+        Account.PAYABLE,
+        Account.TRANSFER_IN,
+        Account.TRANSFER_OUT,
+        Account.EXPENDITURE,
+    }
+)
 BUDGET = frozenset(set(Account) - MONEY)
 
 
@@ -96,6 +108,7 @@ class Fund:
     carry_forward: bool
     provenance: str
     permits: tuple[Permit, ...]
+    held_for_others: bool = False  # collected for a utility: a liability, not income
 
     def permits_for(self, purpose: str, payee_class: str) -> list[Permit]:
         """The permits of a purpose and payee class, whatever their period."""
@@ -109,6 +122,8 @@ class Fund:
             ("carry_forward", "yes" if self.carry_forward else "no"),
             ("provenance", self.provenance),
         ]
+        if self.held_for_others:
+            head.append(("held_for_others", "yes"))
         rows = (
             (
                 "permit",
@@ -137,6 +152,7 @@ class Fund:
             {"yes": True, "no": False}[single["carry_forward"]],
             single["provenance"],
             permits,
+            {"yes": True, "no": False}[single.get("held_for_others", "no")],
         )
 
 

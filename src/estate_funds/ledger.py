@@ -46,11 +46,11 @@ SHAPES: Mapping[Kind, frozenset[tuple[str, str]]] = {
     Kind.OPEN_FUND: frozenset(),
     Kind.AMEND_FUND: frozenset(),
     Kind.APPROPRIATION: frozenset(_RECEIVED | {("funding", C)}),
-    Kind.RECEIPT: frozenset(_RECEIVED | {("funding", C)}),
+    Kind.RECEIPT: frozenset(_RECEIVED | {("funding", C), ("payable", C)}),
     Kind.ENCUMBRANCE: frozenset({("unencumbered", D), ("encumbered", C)}),
     Kind.RELEASE: frozenset({("encumbered", D), ("unencumbered", C)}),
     Kind.DISBURSEMENT: frozenset(_RECEIVED | _PAID | {("transfer_out", D), ("transfer_in", C), ("expenditure", D)}),
-    Kind.SPENDING: frozenset(_PAID | {("expenditure", D)}),
+    Kind.SPENDING: frozenset(_PAID | {("expenditure", D), ("payable", D)}),
     Kind.TRANSFER: frozenset(_RECEIVED | {("cash", C), ("unencumbered", D), ("authority", C)})
     | {("transfer_out", D), ("transfer_in", C)},
     Kind.CARRY_FORWARD: frozenset({("unencumbered", D), ("unencumbered", C), ("authority", C)}),
@@ -113,6 +113,7 @@ class Ledger:
             self._check_shape(draft)
         _check_amounts(draft)
         self._check_balance(draft)
+        self._check_liability(draft)
         changes = _changes(draft)
         if draft.kind is not Kind.CARRY_FORWARD:  # a lapse cuts the budget and leaves the cash as surplus
             _check_backing(draft, changes)
@@ -291,6 +292,21 @@ class Ledger:
                 got="; ".join(open_gaps),
                 wanted="debits equal to credits in every fund, for its money and for its budget",
             )
+
+    def _check_liability(self, draft: Draft) -> None:
+        """Money held for others is no income and its payment no expenditure; other money is nobody else's."""
+        for posting in draft.postings:
+            held = self.funds[posting.fund].held_for_others
+            wrong = (Account.FUNDING, Account.EXPENDITURE, _IN, _OUT) if held else (Account.PAYABLE,)
+            if posting.account in wrong:
+                raise Malformed(
+                    f"{posting.fund} {'holds money for others' if held else 'holds no money for others'}",
+                    where=draft.key,
+                    got=posting.account,
+                    wanted="payable: what is collected is owed to whom it was collected for"
+                    if held
+                    else "its own accounts",
+                )
 
     def _check_crossings(self, draft: Draft) -> None:
         crossing: dict[tuple[str, str], int] = {}

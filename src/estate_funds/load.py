@@ -21,12 +21,16 @@ from estate_funds.errors import (
     nearest,
 )
 from estate_funds.exchange import columns
+from estate_funds.exchange.ballots import ballot_facts, tallies
 from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.facts import read_facts, read_subjects, with_households
 from estate_funds.exchange.tables import Row, file_digest, read_table, read_text
 from estate_funds.policy import Document, bind, parse_document, parse_toml
 from estate_funds.registry import Assessment, Assessments, Estate, Fact, Facts, Registry, Subject, collect_estates
 
+READ_WHOLE = (
+    "assessments.csv", "ballots.csv", "spending.csv", "attempts.csv", "incomes.csv", "transfers.csv", "fees.csv",
+)  # fmt: skip
 LAST_SERVICE_YEAR = 100  # a larger period is a calendar year in the wrong column
 
 
@@ -44,10 +48,9 @@ def load_case(folder: str | Path) -> Case:
         )
     file = parse_toml(CaseFile, read_text(path), source="case.toml", error=CaseError)
     documents = {d.id: d for d in (load_document(name, folder=folder) for name in file.documents)}
-    documents = _check_names(file, documents)
-    registry = _load_registry(folder, file, documents)
-    names = ("assessments.csv", "spending.csv", "attempts.csv", "incomes.csv", "transfers.csv", "fees.csv")
-    tables = {name: tuple(_read(folder, name)) for name in names}
+    documents = bind_documents(file, documents)
+    tables = {name: tuple(_read(folder, name)) for name in READ_WHOLE}
+    registry = _load_registry(folder, file, documents, tables["ballots.csv"])
     _check_tables(folder, tables, documents)
     named = (name.partition("/") for name in file.claims)
     claimed_by = {str(documents[document].provision(provision).claim_period) for document, _, provision in named}
@@ -82,7 +85,7 @@ def shipped_documents() -> list[str]:
     return sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml") and not n.endswith(".cases.toml"))
 
 
-def _check_names(file: CaseFile, documents: Mapping[str, Document]) -> dict[str, Document]:
+def bind_documents(file: CaseFile, documents: Mapping[str, Document]) -> dict[str, Document]:
     """Every name of case.toml leads somewhere; the documents with the settings of the case in them."""
     for position, name in enumerate(file.claims):
         where = f"case.toml, claims[{position}]"
@@ -139,7 +142,9 @@ def _check_one_home(documents: Mapping[str, Document]) -> None:
                 )
 
 
-def _load_registry(folder: Path, file: CaseFile, documents: Mapping[str, Document]) -> Registry:
+def _load_registry(
+    folder: Path, file: CaseFile, documents: Mapping[str, Document], ballots: tuple[Row, ...]
+) -> Registry:
     path = folder / "estates.csv"
     estates = collect_estates((_estate(row) for row in read_table(path, columns.ESTATES)), source="estates.csv")
     found = [p for p in (folder / "households.csv", folder / "households.parquet") if p.is_file()]
@@ -157,7 +162,7 @@ def _load_registry(folder: Path, file: CaseFile, documents: Mapping[str, Documen
             raise TableError("the household file has no rows", where=found[0].name, fix=fix)
     digests = {p.name: file_digest(p) for p in (path, *found)}
     registry = Registry.build(estates, headcounts, source="estates.csv", source_digests=digests)
-    registry = _with_subjects(folder, registry, documents, found)
+    registry = _with_subjects(folder, registry, documents, found, ballots)
     if file.control_totals is not None:
         registry.tie_to(
             file.control_totals.as_totals(), source=f"case.toml, control_totals ({file.control_totals.source})"
@@ -165,7 +170,9 @@ def _load_registry(folder: Path, file: CaseFile, documents: Mapping[str, Documen
     return registry
 
 
-def _with_subjects(folder: Path, bare: Registry, documents: Mapping[str, Document], households: list[Path]) -> Registry:
+def _with_subjects(
+    folder: Path, bare: Registry, documents: Mapping[str, Document], households: list[Path], ballots: tuple[Row, ...]
+) -> Registry:
     """The register with subjects and facts, where the case has any."""
     subjects: list[Subject] = []
     facts: list[tuple[str, str, str, Fact]] = []
@@ -177,10 +184,13 @@ def _with_subjects(folder: Path, bare: Registry, documents: Mapping[str, Documen
         subjects, facts = with_households(household_rows(households[0]), bare)
     if (folder / "subjects.csv").is_file():
         subjects += read_subjects(folder / "subjects.csv", bare, documents.values())
-    if not subjects and not any(folder.glob("facts*.csv")):
+    if not subjects and not ballots and not any(folder.glob("facts*.csv")):
         return bare
     known = replace(bare, subjects={s.subject_id: s for s in subjects})
     facts += read_facts(folder, known, documents.values())
+    if ballots:
+        known = replace(known, facts=Facts(facts))
+        facts += ballot_facts(tallies(ballots, known, documents.values()), known, documents.values())
     return Registry.build(
         bare.estates,
         bare.headcounts,

@@ -87,7 +87,11 @@ def appropriate(
     evidence: Iterable[Evidence] = (),
     kind: Kind = Kind.APPROPRIATION,
 ) -> Draft:
-    """Appropriate budget to a fund, with the money (预算拨款); `receive` is the same for income that the fund earns."""
+    """Appropriate budget to a fund, with the money (预算拨款); `receive` is the same for income that the fund earns.
+
+    What a fund receives for others is a liability.
+    """
+    account = Account.PAYABLE if fund.held_for_others else Account.FUNDING
     return Draft(
         kind=kind,
         effective=on,
@@ -98,7 +102,7 @@ def appropriate(
         document=fund.document,
         clause=fund.clause,
         evidence=tuple(evidence),
-        postings=_received(fund.fund_id, Account.FUNDING, source, amount_fen, on),
+        postings=_received(fund.fund_id, account, "" if fund.held_for_others else source, amount_fen, on),
     )
 
 
@@ -261,7 +265,8 @@ def spend(
     narrative: str = "",
     evidence: Iterable[Evidence] = (),
 ) -> Draft:
-    """Spend from a restricted fund for a purpose, to a payee of a class, on evidence."""
+    """Spend from a restricted fund for a purpose, to a payee of a class, on evidence; or pay on what it holds."""
+    spent = (Account.PAYABLE.value, "") if fund.held_for_others else (Account.EXPENDITURE.value, purpose)
     return Draft(
         kind=Kind.SPENDING,
         effective=on,
@@ -276,7 +281,7 @@ def spend(
         payee_class=payee_class,
         evidence=tuple(evidence),
         postings=(
-            Posting(fund.fund_id, Account.EXPENDITURE.value, purpose, D, amount_fen),
+            Posting(fund.fund_id, *spent, D, amount_fen),
             Posting(fund.fund_id, Account.CASH.value, "", C, amount_fen),
             Posting(fund.fund_id, Account.UNENCUMBERED.value, str(on.year), D, amount_fen),
             Posting(fund.fund_id, Account.EXPENDED.value, "", C, amount_fen),

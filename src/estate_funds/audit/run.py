@@ -9,6 +9,7 @@ from typing import Protocol
 
 from estate_funds.assess import Claim, Claims, Status
 from estate_funds.audit.report import AuditReport, Coverage, Finding, Severity
+from estate_funds.duties import Due, State
 from estate_funds.errors import DamagedEntry, EstateFundsError, InvariantBroken
 from estate_funds.funds import Account
 from estate_funds.journal import GENESIS, Draft, Entry, Kind, difference, link
@@ -50,6 +51,7 @@ class AuditedCase(Protocol):
     @property
     def policy_digests(self) -> Mapping[str, str]: ...
     def latest_pay_day(self, claim: Claim) -> date | None: ...
+    def duties(self, today: date) -> Iterable[Due]: ...
     @property
     def facts(self) -> Iterable[AuditedStep]: ...
 
@@ -210,6 +212,11 @@ def _compare(books: _Books, case: AuditedCase, year: int | None, as_of: date) ->
             "; ".join(notes),
         )
     ]
+    duties = [d for d in case.duties(as_of) if year is None or (d.due_on is not None and d.due_on.year == year)]
+    books.findings += _deadline_findings(duties)
+    if duties:
+        idle = sum(duty.due_on is None for duty in duties)
+        coverage.append(Coverage("deadlines counted", len(duties), len(duties), f"{idle} not started" if idle else ""))
     if year is None:
         coverage.append(_compare_facts(books, case, as_of))
     else:
@@ -304,6 +311,20 @@ def _claim_findings(
         yield Finding(
             "late", WARNING, what, claim.claim_id, str(paid_on), f"by {latest}", limit, claim.amount_fen, clear
         )
+
+
+def _deadline_findings(duties: Iterable[Due]) -> Iterator[Finding]:
+    """What a document wanted done by a day, and was not, or not by then."""
+    for duty in duties:
+        where = f"{duty.document} {duty.name}, {duty.subject.subject_id}" + (f" {duty.period}" if duty.period else "")
+        days, clause = counted(duty.days, "day"), f"{duty.document} {duty.rule.clause}"
+        if duty.state is State.MISSED:
+            what, clear = f"{days} overdue: {duty.rule.text}", f"do it, and give its day as {duty.rule.done}"
+            yield Finding("deadline-missed", ERROR, what, where, "not done", f"by {duty.due_on}", clause, clear=clear)
+        elif duty.state is State.LATE:
+            what, clear = f"{days} late: {duty.rule.text}", "explain the delay in the file; it cannot be undone"
+            got, wanted = str(duty.done_on), f"by {duty.due_on}"
+            yield Finding("deadline-late", WARNING, what, where, got, wanted, clause, clear=clear)
 
 
 def is_refund(draft: Draft) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from estate_funds.ballots import CHANNELS, CHOICES
 from estate_funds.exchange import households
 from estate_funds.exchange.tables import Column
 
@@ -47,6 +48,17 @@ FACTS = (
     Column("known_on", "day", "day on which it was established: payment counts from it", "2024-06-30", required=False),
     Column("evidence", "evidence", "as in spending.csv", "audit-report:evidence/w-2024-01.txt", required=False),
 )  # fmt: skip
+BALLOTS = (
+    Column(
+        "vote_id", "id", "the vote: a subject of the kind vote; it counts ballots from `on` and before `until`", "v-1"
+    ),
+    Column("owner_id", "id", "the owner, or the property unit: one vote each", "yuanyi-01-0001"),
+    Column("area_m2", "area", "exclusive area of the owner in m2, the same in each ballot", "45.50"),
+    Column("channel", "choice", "how it was cast", "paper", allowed=CHANNELS),
+    Column("cast_on", "day", "day on which it was cast; the last valid one before the end counts", "2024-05-06"),
+    Column("sequence", "count", "which came first, where one owner casts several on a day", "2", required=False),
+    Column("choice", "choice", "what it says; abstain takes part, invalid does not", "yes", allowed=CHOICES),
+)
 HOLIDAYS = (
     Column("day", "day", "a day that differs from the published calendar", "2027-02-08"),
     Column("kind", "choice", "rest day or working day", "rest", allowed=("rest", "work")),
@@ -68,7 +80,7 @@ SPENDING = (
 INCOMES = (
     Column("income_id", "id", "id of the receipt, unique and stable", "i-2022-01"),
     Column("on", "day", "day of receipt", "2022-06-30"),
-    Column("estate_id", "id", "the estate it was earned in", "yuanyi"),
+    Column("subject_id", "id", "who earned it: an estate_id, or a subject_id that holds the fund", "yuanyi"),
     Column("source", "text", "a source that the document routes to a fund", "parcel-lockers"),
     Column("amount_yuan", "yuan", "amount in yuan", "6,000.00"),
     Column("evidence", "evidence", "as in spending.csv", "receipt:evidence/i-2022-01.txt", required=False),
@@ -102,6 +114,7 @@ TABLES = {
     "assessments.csv": ASSESSMENTS,
     "subjects.csv": SUBJECTS,
     "facts.csv": FACTS,
+    "ballots.csv": BALLOTS,
     "holidays.csv": HOLIDAYS,
     "spending.csv": SPENDING,
     "attempts.csv": SPENDING,

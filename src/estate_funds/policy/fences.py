@@ -64,6 +64,9 @@ class FundRule(Cited):
     inside_gate: Annotated[bool, Field(description="pays only for work inside the gate, as [boundary] draws it")] = (
         False
     )
+    held_for_others: Annotated[
+        bool, Field(description="what it receives is a liability, and paying it on settles it")
+    ] = False
     permits: Annotated[tuple[PermitRule, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
 

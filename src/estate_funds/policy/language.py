@@ -88,6 +88,11 @@ class Document(Node):
         """SHA-256 of the document's exact bytes alone, to compare with a file."""
         return self._text_digest
 
+    @property
+    def written(self) -> dict[str, Any]:
+        """The tables and values as the file has them, settings not yet put in."""
+        return self._source
+
     def in_force(self, day: date) -> bool:
         """Whether the document holds on a day."""
         return self.start <= day and (self.until is None or day < self.until)
@@ -156,8 +161,11 @@ class Document(Node):
         return stated + list(self._defaults_in(provision))
 
     def _defaults_in(self, provision: Provision) -> Iterator[Assumption]:
-        places = [f"provisions.{name}" for name, p in self.provisions.items() if p is provision]
-        places += ["derived.", "requirements", "ceilings"]
+        own = {name for name, p in self.provisions.items() if p is provision}
+        touching = {f"requirements[{n}].": r.provisions for n, r in enumerate(self.requirements)}
+        touching |= {f"ceilings[{n}].": c.provisions for n, c in enumerate(self.ceilings)}
+        places = ["derived.", *(f"provisions.{name}." for name in own)]
+        places += [place for place, names in touching.items() if not names or own & {*names}]
         for name, setting in self.settings.items():
             used = any(path.startswith(place) for path in self._uses.get(name, ()) for place in places)
             if used and name not in self._chosen:

@@ -17,7 +17,7 @@ Problem = tuple[str, object, str, str]  # key path, got, wanted, what to do
 
 def check_names(document: Document) -> Iterator[Problem]:
     """Every name of a document that points nowhere, or to something of another kind."""
-    for path, node in _walk(document, ""):
+    for path, node in walk(document, ""):
         if isinstance(node, Cited | Document) and node.clause not in document.clauses:
             place = f"{path}.clause".lstrip(".")
             yield place, node.clause, "a key of [clauses]", nearest(node.clause, document.clauses)
@@ -75,8 +75,9 @@ def _funds(document: Document) -> Iterator[Problem]:
             yield path, fund, "a key of [funds]", nearest(fund, document.funds)
     for index, income in enumerate(document.incomes):
         level = document.funds[income.into].held_by[0] if income.into in document.funds else LEVELS[0]
-        if level not in LEVELS:
-            yield f"incomes[{index}].into", f"held by {level}", f"a fund held by one of {', '.join(LEVELS)}", ""
+        if level not in (*LEVELS, *document.kinds, "household"):
+            wanted = f"a fund held by one of {', '.join(LEVELS)}, by a kind, or by household"
+            yield f"incomes[{index}].into", f"held by {level}", wanted, ""
     for name, transfer in document.transfers.items():
         for role, holder, key in (
             ("giver", transfer.giver, transfer.fund),
@@ -103,7 +104,8 @@ def _payers(document: Document, name: str, provision: Provision) -> Iterator[Pro
             yield f"provisions.{name}.payers", payer, wanted, nearest(payer, LEVELS)
     purposes = {p for permit in (source.permits if source else ()) for p in permit.purposes}
     by_setting = any(path.startswith(f"funds.{provision.pays_from}.") for p in document._uses.values() for path in p)
-    if purposes and not by_setting and purposes != {"unset"} and provision.purpose not in purposes:
+    booked = not {*payers}.isdisjoint(held)  # who pays elsewhere needs no permit
+    if booked and purposes and not by_setting and purposes != {"unset"} and provision.purpose not in purposes:
         wanted = f"a purpose that {provision.pays_from} permits"
         yield f"provisions.{name}.purpose", provision.purpose, wanted, nearest(provision.purpose, purposes)
     taker = document.funds.get(provision.pays_into) if provision.pays_into else None
@@ -250,14 +252,15 @@ def _lists(document: Document) -> Iterator[Problem]:
         yield "incomes", source, "each source once", "decide which fund it belongs to"
 
 
-def _walk(node: object, path: str) -> Iterator[tuple[str, BaseModel]]:
+def walk(node: object, path: str = "") -> Iterator[tuple[str, BaseModel]]:
+    """Every table of a document, or of a part of one, with its key path."""
     if isinstance(node, BaseModel):
         yield path, node
         for name, field in type(node).model_fields.items():
-            yield from _walk(getattr(node, name), f"{path}.{field.alias or name}".lstrip("."))
+            yield from walk(getattr(node, name), f"{path}.{field.alias or name}".lstrip("."))
     elif isinstance(node, dict):
         for key, value in node.items():
-            yield from _walk(value, f"{path}.{key}")
+            yield from walk(value, f"{path}.{key}")
     elif isinstance(node, tuple):
         for index, value in enumerate(node):
-            yield from _walk(value, f"{path}[{index}]")
+            yield from walk(value, f"{path}[{index}]")

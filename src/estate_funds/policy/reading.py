@@ -51,26 +51,36 @@ def bind(document: Document, chosen: Mapping[str, object]) -> Document:
 
 def with_value(document: Document, path: str, value: object) -> Document:
     """The document with one value changed, by key path such as `provisions.award.rate[0].value`: for what-if."""
+    return with_values(document, {path: value})
+
+
+def with_values(document: Document, values: Mapping[str, object]) -> Document:
+    """The document with several values changed at once, by key path: shares that must still sum, say."""
     data = copy.deepcopy(document._source)
-    parts: list[str | int] = [int(n) if n else name for name, n in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path)]
+    for path, value in values.items():
+        _replace(data, document.id, path, value)
+    told = "\n".join(f"{path} = {value!r}" for path, value in values.items())
+    digest = hashlib.sha256(f"{document.digest}\n{told}".encode()).hexdigest()
+    source = f"{document.id} with {', '.join(values)}"
+    return _built(data, source, document._chosen, f"sha256:{digest}", document.text_digest)
+
+
+def _replace(data: dict[str, Any], name: str, path: str, value: object) -> None:
+    parts: list[str | int] = [int(n) if n else word for word, n in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path)]
     node: Any = data
     for position, part in enumerate(parts):
         known = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else []
         if part not in known:
             raise PolicyError(
-                f"{document.id} has nothing at this path",
+                f"{name} has nothing at this path",
                 got=repr(path),
                 fix=nearest(str(part), [str(k) for k in known]),
             )
         if position + 1 < len(parts):
             node = node[part]
     if not parts or isinstance(node[parts[-1]], dict | list) != isinstance(value, dict | list):
-        raise PolicyError(
-            f"{document.id} has no single value at this path", got=repr(path), wanted="the path of a value"
-        )
+        raise PolicyError(f"{name} has no single value at this path", got=repr(path), wanted="the path of a value")
     node[parts[-1]] = value
-    told = hashlib.sha256(f"{document.digest}\n{path} = {value!r}".encode()).hexdigest()
-    return _built(data, f"{document.id} with {path}", document._chosen, f"sha256:{told}", document.text_digest)
 
 
 def _built(data: dict[str, Any], source: str, chosen: dict[str, Any], digest: str, text_digest: str = "") -> Document:
@@ -157,7 +167,10 @@ def _refusal(error: type[InputError], source: str, problems: list[Problem]) -> I
         wanted=wanted,
         fix=advice,
     )
-    refusal.problems = tuple(f"{source}, {p}: got {g!r}, wanted {w}" for p, g, w, _ in problems)
+    refusal.problems = tuple(
+        f"{source}, {p}: {'' if g is None else f'got {g}, '}wanted {w}{f'; {hint}' if hint else ''}"
+        for p, g, w, hint in problems
+    )
     return refusal
 
 

@@ -377,6 +377,10 @@ class Provision(Cited):
             raise ValueError(
                 "total_over_weights by service year: wanted claim_period = calendar_year, one total for one common year"
             )
+        if not one and self.claim_period == "once" and self.pool is None:
+            raise ValueError("a total claimed once, on no day: wanted pool, whose first day it is")
+        if self.advance is not None and (not one or self.claim_per not in (None, self.each)):
+            raise ValueError("an advance of what is claimed together: wanted rate_times_base, and a claim for each")
         if not one and any(t.of for t in self.total) and self.pool is None:
             raise ValueError("a total of a fact, of nobody: wanted pool = whose fact it is")
         if self.anchor == "decision" and self.gate is None:

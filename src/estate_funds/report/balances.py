@@ -34,7 +34,7 @@ def fund_balances(ledger: Ledger) -> list[FundBalance]:
         FundBalance(
             fund=fund,
             title=ledger.funds[fund].title,
-            received_fen=total(fund, Account.FUNDING, Account.TRANSFER_IN),
+            received_fen=total(fund, Account.FUNDING, Account.PAYABLE, Account.TRANSFER_IN),
             paid_fen=total(fund, Account.EXPENDITURE, Account.TRANSFER_OUT),
             cash_fen=total(fund, Account.CASH),
             encumbered_fen=total(fund, Account.ENCUMBERED),

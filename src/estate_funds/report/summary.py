@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from estate_funds.assess import Claim, Claims, Outcome, Status
 from estate_funds.audit import AuditReport
@@ -10,6 +11,8 @@ from estate_funds.case import Case, Posted
 from estate_funds.errors import EvidenceMissing, OutsideFence, Overdrawn, Refusal
 from estate_funds.money import format_yuan
 from estate_funds.report.balances import FundBalance
+from estate_funds.report.duties import duties_text, judgements_text, tallies_text
+from estate_funds.report.freshness import expiries_text
 from estate_funds.report.vouchers import Voucher, voucher_text
 from estate_funds.text import counted, table
 
@@ -140,12 +143,17 @@ def run_text(
     balances: Sequence[FundBalance],
     answers: Sequence[tuple[str, Refusal | None]],
     report: AuditReport,
+    today: date,
 ) -> str:
-    """The whole summary, section by section."""
+    """The whole summary, section by section, as of a day."""
     note = f"({case.file.note})" if case.file.note else ""
     sections = [
         ("What the document says", documents_text(case)),
+        ("What ends, or has ended", expiries_text([*case.documents.values()], today)),
         ("Registry", registry_text(case)),
+        ("How the owners voted", tallies_text(case)),
+        ("What is to be done, and by when", duties_text(case, today)),
+        ("Who meets what", judgements_text(case, today)),
         ("What is owed by all facts of the case, in yuan", awards_text(case.claims)),
         ("What was booked", vouchers_text(posted, vouchers)),
         ("Where each fund stands, in yuan", balances_text(balances)),
