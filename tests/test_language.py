@@ -351,7 +351,7 @@ REFUSED = [
     ({"payers": HALVES + '\nwhen = [{ fact = "cost", at_least = "2", at_most = "1" }]'}, "a band that holds something"),
     ({"tail": CEILING.format(excess="pro_rata").replace("grant", "grnt")}, "did you mean 'grant'"),
     ({"tail": CEILING.format(excess="pro_rata").replace('value = "100.00"', 'fact = "cost"')}, "the level whose fact it is"),
-    ({"tail": '[[once]]\nprovisions = ["grant"]\nkey = ["blocks"]\nclause = "1"'}, "subject, a level, or a fact"),
+    ({"tail": '[[once]]\nprovisions = ["grant"]\nkey = ["blocks"]\nclause = "1"'}, "subject, period, a level, or a fact"),
     ({"tail": '[derived.x]\nclause = "1"\ntext = "x"\nratio = ["x", "cost"]'}, "not derived from itself"),
     ({"tail": '[derived.x]\nclause = "1"\ntext = "x"\nratio = ["cost"]'}, "part, whole"),
     ({"tail": '[derived.x]\nclause = "1"\ntext = "x"\nratio = ["cost", "paid"]\nsum_of = ["cost"]'}, "exactly one of"),

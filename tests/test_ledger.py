@@ -705,4 +705,7 @@ def test_money_held_for_others_is_a_liability_until_it_is_paid_on() -> None:
         with pytest.raises(Malformed, match="money for others"):
             other.post(draft, recorded=TODAY)
     with pytest.raises(OutsideFence):
-        book(ledger, spend(AGENCY, 1, purpose="cleaning", payee="x", payee_class="enterprise", on=D1, key="s2", hands=HANDS))
+        book(
+            ledger,
+            spend(AGENCY, 1, purpose="cleaning", payee="x", payee_class="enterprise", on=D1, key="s2", hands=HANDS),
+        )

@@ -171,6 +171,16 @@ def service_year_months(first: Month, number: int) -> Months:
     return Months(start, start + MONTHS_PER_YEAR)
 
 
+def whole_months(first: date, last: date) -> int:
+    """Whole months from one day to another, never below 0.
+
+    >>> whole_months(date(2023, 1, 31), date(2024, 2, 29)), whole_months(date(2024, 2, 1), date(2024, 1, 1))
+    (13, 0)
+    """
+    passed = relativedelta(last, first)
+    return max(0, passed.years * MONTHS_PER_YEAR + passed.months)
+
+
 def parse_day(text: str) -> date:
     """The day written YYYY-MM-DD; DateError for anything else and for days that do not exist.
 

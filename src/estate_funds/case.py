@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from estate_funds.errors import CaseError, CellError, nearest
 from estate_funds.exchange.ballots import tallies
 from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.tables import Row, file_digest
-from estate_funds.funds import Fund, Permit, fund_id, holder_of
+from estate_funds.funds import PAYEE, Fund, Permit, fund_id, holder_of
 from estate_funds.journal import Draft, Entry, Evidence
 from estate_funds.money import format_yuan
 from estate_funds.policy import LEVELS, Document
@@ -308,12 +308,13 @@ class Case:
                     got=repr(fund),
                     fix=nearest(parts[2], units),
                 )
-        return define_fund(holding[0], *holder_of(fund))
+        return _standing_fund([define_fund(d, *holder_of(fund)) for d in holding], holding)
 
     def _fund_steps(self) -> Iterator[Step]:
         for fund in self.funds.values():
             document = self.documents[fund.document]
-            draft = vouchers.open_fund(fund, on=document.start, hands=self.hands, policy=document.digest)
+            first = min(d.start for d in self.documents.values() if holder_of(fund.fund_id)[0] in d.funds)
+            draft = vouchers.open_fund(fund, on=first, hands=self.hands, policy=document.digest)
             yield Step(draft, fund.fund_id)
 
     def _appropriation_steps(self) -> Iterator[Step]:
@@ -346,6 +347,7 @@ class Case:
 
     def _fact_steps(self) -> Iterator[Step]:
         for row in self.tables.get("incomes.csv", ()):
+            self._check_income(row)
             draft = vouchers.receive(
                 self.funds[self._income_fund(row)],
                 row.text("source"),
@@ -360,6 +362,19 @@ class Case:
             yield self._transfer(row)
         for row in self.tables.get("spending.csv", ()):
             yield self._spending(row)
+
+    def _check_income(self, row: Row) -> None:
+        """An income comes with the documents that its source asks for."""
+        rule = next(i for d in self.standing for i in d.incomes if row.text("source") in i.sources)
+        held = {evidence.kind for evidence in self._evidence(row.text("evidence"), row.where)}
+        if not held.issuperset(rule.requires):
+            raise CellError(
+                f"income of {row.text('source')} is received only on evidence",
+                where=f"{row.where}, column evidence",
+                got=", ".join(sorted(held)) or "none",
+                wanted=", ".join(rule.requires),
+                clause=rule.clause,
+            )
 
     def _income_fund(self, row: Row) -> str:
         """The fund of the subject itself, where its kind holds one; else that of the unit that it belongs to."""
@@ -513,14 +528,14 @@ class Case:
 def define_fund(document: Document, key: str, level: str, holder: str) -> Fund:
     """The fund of a holder as a document, the case's settings in it, defines it."""
     rule = document.fund(key)
+    claimed = {p.purpose for p in document.provisions.values() if p.pays_from == key and not p.pays_into}
     permits = []
     for permit in rule.permits:
         for purpose in permit.purposes:
+            into = permit.into or (PAYEE if purpose in claimed else "")  # what is claimed is not spent by hand
             for payee_class in permit.payee_classes:
                 permits.append(
-                    Permit(
-                        purpose, payee_class, permit.into, permit.start, permit.until, permit.requires, permit.clause
-                    )
+                    Permit(purpose, payee_class, into, permit.start, permit.until, permit.requires, permit.clause)
                 )
     return Fund(
         fund_id(key, level, holder),
@@ -532,6 +547,28 @@ def define_fund(document: Document, key: str, level: str, holder: str) -> Fund:
         tuple(permits),
         rule.held_for_others,
     )
+
+
+def _standing_fund(funds: list[Fund], documents: list[Document]) -> Fund:
+    """One fund that several documents define, the one that stands above first: below, what it permits on other days."""
+    fund = funds[0]
+    permits = list(fund.permits)
+    for depth, lower in enumerate(funds[1:], start=1):
+        for permit in lower.permits:
+            spans = [(permit.start, permit.until)]
+            for above in documents[:depth]:
+                spans = [rest for span in spans for rest in _outside(span, above.start, above.until)]
+            permits += [replace(permit, start=first, until=last) for first, last in spans]
+    return replace(fund, permits=tuple(permits))
+
+
+def _outside(span: tuple[date, date | None], first: date, last: date | None) -> Iterator[tuple[date, date | None]]:
+    """What of a run of days lies outside another; None is without an end."""
+    start, end = span
+    if start < first:
+        yield start, first if end is None or end > first else end
+    if last is not None and (end is None or last < end):
+        yield max(start, last), end
 
 
 def _december(year: int) -> Month:

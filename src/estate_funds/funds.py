@@ -28,6 +28,9 @@ from estate_funds.calendar import parse_day
 Terms = tuple[tuple[str, ...], ...]
 
 
+PAYEE = "payee"  # instead of a fund that takes: out of the books, and only on a claim
+
+
 class Side(StrEnum):
     """Debit (借) or credit (贷)."""
 
@@ -82,7 +85,7 @@ BUDGET = frozenset(set(Account) - MONEY)
 class Permit:
     """One thing that a fund may pay for: to whom, into which fund, when, on which evidence, by which clause.
 
-    `into` is the key of the fund that takes; empty for money that leaves the books.
+    `into` is the key of the fund that takes; empty for money that is spent, PAYEE for what is paid out on a claim.
     """
 
     purpose: str

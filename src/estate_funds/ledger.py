@@ -33,7 +33,7 @@ from estate_funds.errors import (
     UnknownFund,
     nearest,
 )
-from estate_funds.funds import MONEY, NORMAL_SIDE, Account, Fund, Side, Terms, holder_of
+from estate_funds.funds import MONEY, NORMAL_SIDE, PAYEE, Account, Fund, Side, Terms, holder_of
 from estate_funds.journal import GENESIS, Draft, Entry, Kind, Posting, link
 from estate_funds.money import MAX_FEN, format_yuan
 
@@ -366,7 +366,7 @@ class Ledger:
             fund = self.funds[fund_id]
             permits = fund.permits_for(draft.purpose, draft.payee_class)
             if draft.kind is not Kind.ENCUMBRANCE:
-                into = _taking(draft, fund_id) or {""}
+                into = _taking(draft, fund_id) or {PAYEE if draft.kind is Kind.DISBURSEMENT else ""}
                 permits = [p for p in permits if {p.into} == into]
             valid = [
                 p for p in permits if p.start <= draft.effective and (p.until is None or draft.effective < p.until)

@@ -110,6 +110,7 @@ def bind_documents(file: CaseFile, documents: Mapping[str, Document]) -> dict[st
                 fix=error.fix,
             ) from None
     _check_one_home(documents)
+    _check_standing(file, documents)
     ids = [a.id for a in file.appropriations]
     if doubled := {i for i in ids if ids.count(i) > 1}:
         raise CaseError(
@@ -122,6 +123,26 @@ def bind_documents(file: CaseFile, documents: Mapping[str, Document]) -> dict[st
             got=f"{file.periods.first} to {file.periods.last}",
         )
     return bound
+
+
+def _check_standing(file: CaseFile, documents: Mapping[str, Document]) -> None:
+    """Nothing is claimed twice, and no document stands over one that stands over it."""
+    if doubled := {name for name in file.claims if file.claims.count(name) > 1}:
+        raise CaseError("a provision claimed twice", where="case.toml, claims", got=", ".join(sorted(doubled)))
+    for document in documents.values():
+        seen, waiting = set(), list(document.over)
+        while waiting:
+            name = waiting.pop()
+            if name == document.id:
+                raise CaseError(
+                    "documents that stand over each other",
+                    where="case.toml, documents",
+                    got=f"{document.id} and {', '.join(document.over)}",
+                    fix="only the one that replaces the other says over",
+                )
+            if name in documents and name not in seen:
+                seen.add(name)
+                waiting += documents[name].over
 
 
 def _check_one_home(documents: Mapping[str, Document]) -> None:

@@ -63,6 +63,10 @@ class Estate:
                 wanted=f"after service_start {self.service_start}",
             )
 
+    def in_service(self, day: date) -> bool:
+        """Whether the estate is served on a day."""
+        return self.service_start <= day and (self.service_end is None or day < self.service_end)
+
     def unit_at(self, level: str) -> str:
         """The name of the unit that the estate belongs to at a level: its city, district, street, community, itself."""
         if level not in LEVELS:
@@ -93,6 +97,10 @@ class Subject:
     end: date | None = None  # first day on which it is no longer there
     parent: str = ""
     row: int = 0
+
+    def there_on(self, day: date) -> bool:
+        """Whether it is there on a day."""
+        return self.start <= day and (self.end is None or day < self.end)
 
     def unit_at(self, level: str) -> str:
         """The unit that it belongs to at a level; CaseError where it belongs to none."""

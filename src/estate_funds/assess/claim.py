@@ -71,12 +71,16 @@ class Line:
         possible = self.potential_fen if outcome is Outcome.PENDING else 0
         return replace(self, outcome=outcome, reason=reason, amount_fen=0, potential_fen=possible, shares=())
 
-    def cut_to(self, fen: int, reason: str) -> Line:
-        """The line with less due, each payer in proportion."""
-        parts = allocate(fen, {n: share.fen for n, share in enumerate(self.shares)}) if self.amount_fen else {}
-        shares = tuple(share._replace(fen=parts[n]) for n, share in enumerate(self.shares) if n in parts)
+    def cut_to(self, fen: int, payers: frozenset[str], reason: str) -> Line:
+        """The line with less due from some payers, by their shares; what others pay stays."""
+        cut = [n for n, share in enumerate(self.shares) if share.payer in payers]
+        exact = len({share.payer for share in self.shares}) == len(self.shares) and self.measure != "advance"
+        weights = {n: self.shares[n].share if exact else Fraction(self.shares[n].fen) for n in cut}
+        parts = allocate(fen, weights) if any(weights.values()) else {}
+        shares = tuple(share._replace(fen=parts.get(n, share.fen)) for n, share in enumerate(self.shares))
+        due = sum(share.fen for share in shares)
         note = f"{self.reason}; {reason}" if self.reason else reason
-        return replace(self, amount_fen=fen, potential_fen=fen, shares=shares, reason=note)
+        return replace(self, amount_fen=due, potential_fen=due, shares=shares, reason=note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,10 @@ def divisions(walk: Walk, window: Months) -> Iterator[Claim]:
 
 
 def _divide(walk: Walk, number: int, day: date, months: Months, pool: Subject | None) -> Iterator[Claim]:
-    if not walk.holds_on(day, f"the division of {walk.key(number) or (pool.subject_id if pool else '')}"):
+    units = pool.units if pool else {}
+    if walk.document.territory is not None and not pool:
+        units = {walk.document.territory.level: walk.document.territory.names[0]}  # members are asked one by one
+    if not walk.holds_on(day, units, f"the division of {walk.key(number) or (pool.subject_id if pool else '')}"):
         return
     provision = walk.provision
     total = version_on(provision.total, day, f"the total of {walk.provision_id}")
@@ -65,17 +68,18 @@ def _divide(walk: Walk, number: int, day: date, months: Months, pool: Subject | 
         members = [_turned(m, waits_for(unknown)) for m in members]
     weights = {m.subject.subject_id: m.weight for m in members}
     whole = sum(weights.values(), Fraction(0))
-    parts = _parts(walk, members, total_fen, day) if whole else dict.fromkeys(weights, 0)
+    bounded = bool(provision.floors) and not unknown
+    parts = _parts(walk, members, total_fen, day, unknown) if whole or bounded else dict.fromkeys(weights, 0)
     shown = format_rate(Fraction(total_fen, FEN_PER_YUAN))
     grouped = []
     for m in members:
         weighed = provision.weights or "mark"
         formula = f"{shown} x {number_text(m.weight)} / {number_text(whole)} {plural(weighed, whole)}"
         lines = _lines(walk, m, parts[m.subject.subject_id], formula, total, day)
-        if provision.claim_per in (None, provision.each):
-            yield walk.seal(m.view, number, m.period, lines)
-        else:
+        if walk.grouped:
             grouped.append((m, lines))
+        else:
+            yield walk.seal(m.view, number, m.period, lines)
     by_group: dict[str, list[tuple[View, Months, list[Line]]]] = {}
     for m, lines in grouped:
         group = (
@@ -98,7 +102,13 @@ def _members(walk: Walk, number: int, day: date, months: Months, pool: Subject |
             period = months & walk.served(subject)
             there = bool(len(period))
         view = walk.view(subject, number, max(day, subject.start), months.start)
-        if not there or (pool is not None and view.owner(pool.kind) != pool.subject_id):
+        if (
+            not there
+            or not walk.document.covers(subject.units)
+            or (pool is not None and view.owner(pool.kind) != pool.subject_id)
+        ):
+            continue
+        if not walk.applies(view):
             continue
         outcome, reason = judge(walk, view, number)
         split = choose_split(provision, walk.provision_id, day, view)
@@ -167,11 +177,11 @@ def _total_fen(walk: Walk, total: Total, number: int, day: date, pool: Subject |
     return walk.provision.rounding.round((value or Fraction(0)) * total.share * FEN_PER_YUAN), unknown
 
 
-def _parts(walk: Walk, members: list[_Member], total_fen: int, day: date) -> dict[str, int]:
+def _parts(walk: Walk, members: list[_Member], total_fen: int, day: date, unknown: tuple[str, ...]) -> dict[str, int]:
     """Each member's part; a floor or a cap of each is kept, and what all caps leave stays in the fund."""
     provision = walk.provision
     weights = {m.subject.subject_id: m.weight for m in members}
-    if not provision.caps and not provision.floors:
+    if unknown or (not provision.caps and not provision.floors):
         return allocate(total_fen, weights)
     paying = [m for m in members if m.outcome in (Outcome.DUE, Outcome.PENDING)]
 

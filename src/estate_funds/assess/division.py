@@ -55,9 +55,12 @@ def holder_of_role(document: Document, view: View, role: str) -> str | None:
         return view.subject.subject_id
     if role in document.parties:
         return document.parties[role].name
-    if role in document.facts:
+    if role in document.facts and view.owner(document.facts[role].of) is not None:
         return view.text(role)
-    return view.owner(role)
+    found = view.owner(role)
+    if found is None:
+        view.lacking[role] = None
+    return found
 
 
 @dataclass(slots=True)

@@ -37,6 +37,19 @@ def judge(walk: Walk, view: View, year: int) -> tuple[Outcome, str]:
     return Outcome.DUE, f"assessment passed on {view.assessment.result_on if view.assessment else ''}"
 
 
+def withheld(walk: Walk, view: View, year: int) -> str:
+    """Why not even an advance is paid: a requirement that is not met, no application, a notice that has not run."""
+    for requirement in walk.requirements(view.subject):
+        if requirement.otherwise != "warn" and view.holds(requirement) is False:
+            return f"{view.said(requirement)} [{requirement.clause}]"
+    view.take_lacking()
+    for gate in (_application, _noticed):
+        said = gate(walk, view, year)
+        if said is not None:
+            return said[1]
+    return ""
+
+
 def _unmet(requirement: Requirement, view: View) -> tuple[Outcome, str] | None:
     if requirement.otherwise == "warn":
         return None
@@ -81,7 +94,9 @@ def _assessed(walk: Walk, view: View, year: int) -> tuple[Outcome, str] | None:
     if result in gate.passes:
         return None
     if result in gate.fails:
-        named = "assessment failed" if gate.fact == "assessment" else f"{gate.fact} is {result}"
+        named = f"{gate.fact} is {result}"
+        if gate.fact == "assessment":
+            named = "assessment failed" if result in ("fail", "failed") else f"assessed as {result}"
         return Outcome.FAILED, f"{named}{when}: pays 0, the year still counts, nothing is caught up [{gate.clause}]"
     known = [*gate.passes, *gate.fails]
     row = view.assessment.row if view.assessment else 0

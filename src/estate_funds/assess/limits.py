@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
-from estate_funds.assess.claim import Claim, Claims, Outcome, Status
+from estate_funds.assess.claim import Claim, Claims, Line, Outcome, Status
 from estate_funds.assess.view import View, waits_for
 from estate_funds.errors import CeilingExceeded
 from estate_funds.money import FEN_PER_YUAN, Rounding, allocate, format_yuan, round_fen
@@ -26,7 +26,8 @@ def apply_limits(document: Document, registry: Registry, assessments: Assessment
 
 
 def _touched(document: Document, names: Sequence[str], claims: list[Claim]) -> list[int]:
-    return [n for n, c in enumerate(claims) if c.document == document.id and c.provision_id in names]
+    wanted = {name if "/" in name else f"{document.id}/{name}" for name in names}
+    return [n for n, c in enumerate(claims) if f"{c.document}/{c.provision_id}" in wanted]
 
 
 def _view(document: Document, registry: Registry, assessments: Assessments, claim: Claim) -> View:
@@ -48,25 +49,45 @@ def _once(
 ) -> list[Claim]:
     """The first claim of a key stands; later ones are not eligible, and say which stands."""
     standing: dict[tuple[str, ...], Claim] = {}
-    for n in sorted(_touched(document, rule.provisions, claims), key=lambda n: _order(claims[n])):
+    touched = _touched(document, rule.provisions, claims)
+    for n in sorted(touched, key=lambda n: (_best(rule, claims, n), _order(claims[n]))):
         claim = claims[n]
         if not any(line.outcome in (Outcome.DUE, Outcome.PENDING) for line in claim.lines):
             continue
         view = _view(document, registry, assessments, claim)
         key = tuple(_key(view, name) for name in rule.key)
+        if missing := view.take_lacking():
+            claims[n] = _all_wait(claim, f"{waits_for(missing)} [{rule.clause}]")
+            continue
         first = standing.setdefault(key, claim)
         if (first.subject.subject_id, first.provision_id, first.number) != (
             claim.subject.subject_id,
             claim.provision_id,
             claim.number,
         ):  # an advance and its settlement are one
-            why = f"claimed already as {first.claim_id}; once for each {', '.join(rule.key)} [{rule.clause}]"
+            stands = "claimed already as" if rule.keep == "first" else "the highest is"
+            why = f"{stands} {first.claim_id}; once for each {', '.join(rule.key)} [{rule.clause}]"
             lines = tuple(line.turned(Outcome.INELIGIBLE, why) for line in claim.lines)
             claims[n] = replace(claim, lines=lines)
     return claims
 
 
+def _best(rule: Once, claims: Sequence[Claim], n: int) -> int:
+    """What comes first: the highest with all its advances, or nothing but the order."""
+    if rule.keep == "first":
+        return 0
+    own = claims[n]
+    same = (c for c in claims if c.subject is own.subject or c.subject == own.subject)
+    return -sum(
+        c.potential_fen
+        for c in same
+        if (c.document, c.provision_id, c.number) == (own.document, own.provision_id, own.number)
+    )
+
+
 def _key(view: View, name: str) -> str:
+    if name == "period":
+        return view.period
     if name in LEVELS:
         return view.subject.unit_at(name)
     return view.subject.subject_id if name == "subject" else str(view.value(name))
@@ -78,14 +99,14 @@ def _ceiling(
     groups: dict[tuple[str, int], list[int]] = {}
     for n in _touched(document, rule.provisions, claims):
         claim = claims[n]
-        if rule.in_force(claim.months.start.first_day) and not claim.part:
-            unit = claim.subject.unit_at(rule.by) if rule.by else ""
+        if _rules(document, rule, claim) and not claim.part:
+            unit = _view(document, registry, assessments, claim).owner(rule.by) or "" if rule.by else ""
             groups.setdefault((unit, claim.months.start.year if rule.each == "year" else 0), []).append(n)
     for (unit, year), members in groups.items():
         members.sort(key=lambda n: _order(claims[n]))
         high = _high(document, registry, assessments, rule, unit, year)
-        where = " ".join(filter(None, (unit, str(year or ""))))
-        asked = sum(claims[n].potential_fen for n in members)
+        where = " ".join(filter(None, (unit.partition("/")[2] or unit, str(year or ""))))
+        asked = sum(_whole(claims[n]) for n in members)
         if high is None:
             for n in members:
                 claims[n] = _all_wait(claims[n], waits_for([str(rule.fact)]))
@@ -94,12 +115,20 @@ def _ceiling(
     return claims
 
 
+def _rules(document: Document, rule: Ceiling, claim: Claim) -> bool:
+    """Whether this version rules a claim: of a year, the version in force on its first day, or when it all began."""
+    if rule.each == "all":
+        return rule.in_force(claim.months.start.first_day)
+    first = min(c.start for c in document.ceilings if c.provisions == rule.provisions and c.by == rule.by)
+    return rule.in_force(max(first, date(claim.months.start.year, 1, 1)))
+
+
 def _high(
     document: Document, registry: Registry, assessments: Assessments, rule: Ceiling, unit: str, year: int
 ) -> int | None:
     if rule.value is not None:
         return round_fen(rule.value * FEN_PER_YUAN, Rounding.DOWN)
-    subject = registry.subject(unit if rule.by == "estate" else f"{rule.by}/{unit}")
+    subject = registry.subject(unit)
     view = View(document, registry, assessments, subject, str(year or ""), subject.start)
     found: Fraction | None = view.number(str(rule.fact))
     return None if found is None else round_fen(found * FEN_PER_YUAN, Rounding.DOWN)
@@ -107,7 +136,7 @@ def _high(
 
 def _cut(document: Document, rule: Ceiling, claims: list[Claim], members: list[int], high: int, where: str) -> None:
     """Refuse, share pro rata, or serve in order, as the document says."""
-    asked = sum(claims[n].potential_fen for n in members)
+    asked = sum(_whole(claims[n]) for n in members)
     what = f"{format_yuan(asked)} asked, ceiling {format_yuan(high)}{' of ' + where if where else ''}"
     if rule.excess == "refuse":
         raise CeilingExceeded(
@@ -124,15 +153,29 @@ def _cut(document: Document, rule: Ceiling, claims: list[Claim], members: list[i
             claims[n] = _all_wait(claims[n], f"{what}: waits for {len(waiting)} pending claims [{rule.clause}]")
         return
     if rule.excess == "pro_rata":
-        parts = allocate(high, {n: claims[n].potential_fen for n in members})
+        parts = allocate(high, {n: _whole(claims[n]) for n in members})
     else:
         parts, left = {}, high
         for n in members:
-            parts[n] = min(left, claims[n].potential_fen)
+            parts[n] = min(left, _whole(claims[n]))
             left -= parts[n]
     for n in members:
-        if claims[n].potential_fen > parts[n]:
+        if _whole(claims[n]) > parts[n]:
             claims[n] = _cut_claim(claims[n], parts[n], f"{what}, {rule.excess.replace('_', ' ')} [{rule.clause}]")
+
+
+def _public(claim: Claim, line: Line) -> int:
+    """What of a line these books pay: a ceiling holds down no money of others."""
+    if line.outcome is not Outcome.DUE:
+        return max(0, line.potential_fen)
+    return sum(max(0, share.fen) for share in line.shares if share.payer in claim.booked)
+
+
+def _whole(claim: Claim) -> int:
+    """What the claim is for, its advances included (a line that takes off); until settled, at least those."""
+    due = sum(_public(claim, line) for line in claim.lines)
+    advanced = -sum(min(0, line.potential_fen) for line in claim.lines)
+    return max(due, advanced) if claim.status is Status.PENDING else due
 
 
 def _all_wait(claim: Claim, why: str) -> Claim:
@@ -141,9 +184,13 @@ def _all_wait(claim: Claim, why: str) -> Claim:
 
 
 def _cut_claim(claim: Claim, fen: int, why: str) -> Claim:
-    parts = allocate(fen, {n: line.potential_fen for n, line in enumerate(claim.lines)})
+    if all(line.potential_fen <= 0 for line in claim.lines):
+        return claim  # an advance, and nothing known yet that could be cut
+    parts = allocate(fen, {n: _public(claim, line) for n, line in enumerate(claim.lines)})
     lines = [
-        line.cut_to(parts[n], why)
+        line
+        if line.potential_fen < 0
+        else line.cut_to(parts[n], claim.booked, why)
         if line.outcome is Outcome.DUE
         else replace(line, potential_fen=parts[n], reason=f"{line.reason}; {why}")
         for n, line in enumerate(claim.lines)

@@ -7,12 +7,14 @@ books be replayed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from estate_funds.assess.claim import Claim, Line, Outcome, Share
 from estate_funds.assess.division import Division, choose_split
+from estate_funds.assess.gates import withheld
 from estate_funds.assess.view import View, waits_for
 from estate_funds.calendar import Months
 from estate_funds.errors import InvariantBroken
@@ -62,14 +64,16 @@ def _advances(walk: Walk, rule: Advance, number: int, found: Found) -> Iterator[
     starts = range(0, len(period), step)
     whole_fen, formula = _whole(rule, view, found.whole_fen)
     missing = view.take_lacking()
+    held = withheld(walk, replace(view, days={}, lacking={}), number) if whole_fen else ""
     if whole_fen == 0 and not missing:
         return
     before = 0
     for n, offset in enumerate(starts, start=1):
         months = Months(period.start + offset, min(period.start + offset + step, period.end))
         until = round_fen(Fraction(whole_fen * (months.end - period.start), len(period)), Rounding.DOWN)
-        line = _line(walk, rule, view, months, number, until - before, formula, missing)
+        line = _line(walk, rule, view, months, number, until - before, formula, (missing, found.anchor))
         before = until
+        line = line.turned(Outcome.PENDING, held) if held else line
         day = max([months.start.first_day, *view.days.values()]) if rule.asked is None else None
         part = f"advance-{n}" if rule.each else "advance"
         yield walk.seal(view, number, months, [line], part=part, decided_on=day or _asked_on(view, subject.start))
@@ -99,9 +103,17 @@ def _whole(rule: Advance, view: View, claim_fen: int) -> tuple[int, str]:
 
 
 def _line(
-    walk: Walk, rule: Advance, view: View, months: Months, number: int, fen: int, formula: str, missing: tuple[str, ...]
+    walk: Walk,
+    rule: Advance,
+    view: View,
+    months: Months,
+    number: int,
+    fen: int,
+    formula: str,
+    known: tuple[tuple[str, ...], date],
 ) -> Line:
-    split = choose_split(walk.provision, walk.provision_id, view.subject.start, view)
+    missing, anchor = known
+    split = choose_split(walk.provision, walk.provision_id, anchor, view)
     if split is not None:
         split = split.model_copy(update={"matching": None})  # matched at the settlement, when the other side has paid
         missing += Division(view, walk.document).lacking(split)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 
+from estate_funds.calendar import Month, whole_months
 from estate_funds.errors import CellError
 from estate_funds.money import Rounding, format_rate, round_fen
 from estate_funds.policy import BUILT_IN, LEVELS, Bounds, Conditions, Derived, Document
@@ -54,7 +55,7 @@ class View:
                 self.lacking[name] = None
                 return None
             if fact.known_on is not None:
-                self.days[name] = fact.known_on
+                self.days[f"{name}@{self.period}" if rule.each_period else name] = fact.known_on
             return fact.value
         found = self._built_in(name)
         if found is None:
@@ -121,8 +122,12 @@ class View:
 
     def all_hold(self, conditions: Conditions) -> bool | None:
         """Whether all are met: no if one is not, whatever else is unknown."""
+        before = dict(self.lacking)
         met = [self.holds(bounds) for bounds in conditions]
-        return False if False in met else None if None in met else True
+        if False in met:
+            self.lacking = before  # nothing that is missing could change it
+            return False
+        return None if None in met else True
 
     def said(self, bounds: Bounds) -> str:
         """A condition and what it met, in words: `office_area_m2 is 110; wanted at least 120`."""
@@ -144,15 +149,23 @@ class View:
         if way == "when":
             return _yes_no(self.all_hold(rule.when))
         if way == "any_of":
+            before = dict(self.lacking)
             met = [self.all_hold(group) for group in rule.any_of]
+            self.lacking = before if True in met else self.lacking
             return _yes_no(True if True in met else None if None in met else False)
         if way == "classes":
             return self._class(rule)
         if way == "count_of":
             flags = [self.text(name) for name in rule.count_of]
             return None if None in flags else Fraction(flags.count(YES))
+        if way in ("values", "sum_over", "previous", "months_between"):
+            return getattr(self, f"_{way}")(rule)  # type: ignore[no-any-return]
+        if way == "steps" and rule.steps is not None:
+            base = self.number(rule.steps.of)
+            mode = Rounding.UP if rule.steps.round == "up" else Rounding.DOWN
+            return None if base is None else Fraction(round_fen(base / rule.steps.size, mode))
         if way == "rank_of":
-            return self._rank(str(rule.rank_of))
+            return self._rank(str(rule.rank_of), rule.within)
         numbers = [self.number(name) for name in getattr(rule, way)]
         known = [n for n in numbers if n is not None]
         if len(known) < len(numbers):
@@ -164,6 +177,47 @@ class View:
                 )
             return known[0] / known[1]
         return _combined(way, known)
+
+    def _values(self, rule: Derived) -> Fraction | None:
+        for one in rule.values:
+            met = self.all_hold(one.when)
+            if met is None:
+                return None
+            if met:
+                return one.value
+        raise CellError(f"{self.subject.subject_id} fits no value", wanted="; ".join(rule.inputs), clause=rule.clause)
+
+    def _sum_over(self, rule: Derived) -> Fraction | None:
+        """Of all subjects of a kind that belong to this one; one that is not known makes the sum not known."""
+        if rule.sum_over is None:
+            return None
+        found = Fraction(0)
+        for member in self.registry.of_kind(rule.sum_over.kind):
+            view = replace(self, subject=member, assessment=None, lacking={}, days=self.days)
+            if view.owner(self.subject.kind) != self.subject.subject_id or not member.there_on(self.counted):
+                continue
+            number = view.number(rule.sum_over.fact)
+            if number is None:
+                self.lacking[f"{rule.sum_over.fact} of {member.subject_id}"] = None
+                return None
+            found += number
+        return found
+
+    def _previous(self, rule: Derived) -> Value | None:
+        """The value in the period before: the year, quarter, month or service year."""
+        before = previous_period(self.period)
+        if before is None:
+            self.lacking[str(rule.previous)] = None
+            return None
+        view = replace(self, period=before, assessment=None, lacking={}, days=self.days)
+        found = view.value(str(rule.previous))
+        if found is None:
+            self.lacking[f"{rule.previous} of {before}"] = None
+        return found
+
+    def _months_between(self, rule: Derived) -> Fraction | None:
+        first, last = (self.day(name) for name in rule.months_between)
+        return None if first is None or last is None else Fraction(whole_months(first, last))
 
     def _class(self, rule: Derived) -> str | None:
         for kind in rule.classes:
@@ -178,17 +232,26 @@ class View:
             clause=rule.clause,
         )
 
-    def _rank(self, name: str) -> Fraction | None:
+    def _rank(self, name: str, within: str | None) -> Fraction | None:
         """The place among all of its kind, the highest first; equals share the better place; all wait for the last."""
         key = (self.subject.kind, name, self.period, self.counted)
         if key not in self.ranks:
-            self.ranks[key] = {s.subject_id: self._of_peer(s, name) for s in self.registry.of_kind(self.subject.kind)}
+            peers = [s for s in self.registry.of_kind(self.subject.kind) if s.there_on(self.counted)]
+            self.ranks[key] = {s.subject_id: self._of_peer(s, name) for s in peers}
         numbers = self.ranks[key]
+        if within is not None:
+            unit = self.owner(within)
+            numbers = {s: n for s, n in numbers.items() if self._owner_of(s, within) == unit}
         own = self.number(name)
         if own is None or None in numbers.values():
             self.lacking[name] = None
             return None
         return Fraction(1 + sum(number is not None and number > own for number in numbers.values()))
+
+    def _owner_of(self, subject_id: str, kind: str) -> str | None:
+        peer = self.registry.subject(subject_id)
+        view = View(self.document, self.registry, self.assessments, peer, self.period, self.counted)
+        return view.owner(kind)
 
     def _of_peer(self, subject: Subject, name: str) -> Fraction | None:
         assessment = self.assessments.get((subject.subject_id, int(self.period))) if self.period.isdigit() else None
@@ -217,6 +280,8 @@ class View:
             if own is not None and own.of == subject.kind:
                 return self.value("area_m2")
         estates = self.registry.estates_in(subject) if subject.units.get("estate") or subject.kind in LEVELS else []
+        if subject.kind in LEVELS[:-1]:
+            estates = [e for e in estates if e.in_service(self.counted)]
         if name == "estate":
             return Fraction(len(estates))
         if name == "household":
@@ -227,6 +292,20 @@ class View:
         if name in ("building", "buildings"):
             return Fraction(sum(e.buildings for e in estates)) if estates else None
         return estates[0].fact(name) if len(estates) == 1 and name in BUILT_IN else None
+
+
+def previous_period(period: str) -> str | None:
+    """The period before, as people write it; None for what has no period.
+
+    >>> [previous_period(p) for p in ("2024", "2024-Q1", "2024-01", "3", "")]
+    ['2023', '2023-Q4', '2023-12', '2', None]
+    """
+    if "-Q" in period:
+        year, quarter = period.split("-Q")
+        return f"{int(year) - 1}-Q4" if quarter == "1" else f"{year}-Q{int(quarter) - 1}"
+    if "-" in period:
+        return str(Month.parse(period) + -1)
+    return str(int(period) - 1) if period.isdigit() else None
 
 
 def _yes_no(met: bool | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -70,6 +70,7 @@ class Found:
     period: Months
     lines: list[Line]
     whole_fen: int
+    anchor: date
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,14 @@ class Walk:
             numbers = range(service_year(served.start, common.start), service_year(served.start, last) + 1)
         else:
             numbers = range(period_number(kind, common.start), period_number(kind, last) + 1)
+        if self.grouped and kind != "service_year":  # a claim for many begins with the period, whenever each one came
+            return [number for number in numbers if numbered_period(kind, number).start in window]
         return [number for number in numbers if self.period(served, number).start in window]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether one claim stands for many subjects."""
+        return self.provision.claim_per not in (None, self.provision.each)
 
     def period(self, served: Months, number: int) -> Months:
         """The months of a claim period that were served."""
@@ -139,18 +147,18 @@ class Walk:
                 found = self.lines(subject, served, number, period)
                 if found is None:
                     continue
-                if self.provision.claim_per in (None, self.provision.each):
-                    yield from with_advance(self, number, found)
-                else:
+                if self.grouped:
                     group = found.view.owner(str(self.provision.claim_per)) or ""
                     grouped.setdefault((group, number), []).append((found.view, period, found.lines))
+                else:
+                    yield from with_advance(self, number, found)
         for (group, number), members in grouped.items():
             yield self.seal_group(group, number, members)
 
     def lines(self, subject: Subject, served: Months, number: int, period: Months) -> Found | None:
         """Split the period where anything changes, price each run, round, bound, divide among payers."""
         runs = list(self.runs(subject, served, period))
-        if not runs:
+        if not runs or not self.applies(self.view(subject, number, runs[0][0].counted, period.start, runs[0][0])):
             return None
         views = [self.view(subject, number, run.counted, months.start, run) for run, months in runs]
         priced = [self.price(view, run, months, period) for view, (run, months) in zip(views, runs, strict=True)]
@@ -162,7 +170,11 @@ class Walk:
             self.provision, view, [n if a else 0 for n, a in zip(amounts, asked, strict=True)], asked, day
         )
         view.take_lacking()
-        return Found(view, period, self.finished(view, priced, amounts, day), sum(would_be.fen))
+        return Found(view, period, self.finished(view, priced, amounts, day), sum(would_be.fen), day)
+
+    def applies(self, view: View) -> bool:
+        """Whether the provision is about a subject at all; what is not known yet may be."""
+        return not self.provision.applies_to or view.all_hold(self.provision.applies_to) is not False
 
     def view(self, subject: Subject, number: int, counted: date, month: Month, run: Run | None = None) -> View:
         """The facts of a subject in a period."""
@@ -213,7 +225,7 @@ class Walk:
         elif provision.anchor == "decision":
             result = self.decision(subject, year, month)
             anchor = result or month.first_day
-        if not self.holds_on(anchor, f"{provision.anchor} of {subject.subject_id}"):
+        if not self.holds_on(anchor, subject.units, f"{provision.anchor} of {subject.subject_id}"):
             return None
         counted = self.counted_on(subject, served, year, month)
         rate = version_on(provision.rate, anchor, f"the rate of {self.provision_id}")
@@ -250,14 +262,16 @@ class Walk:
         result = self.result(subject, year, month)
         return result.result_on if result else None
 
-    def holds_on(self, anchor: date, whose: str) -> bool:
+    def holds_on(self, anchor: date, units: Mapping[str, str], whose: str) -> bool:
         """Whether this document decides on a day; NoRuleInForce where it does not, and no other of the case may."""
-        if any(document.in_force(anchor) for document in self.above):
+        if not self.document.covers(units):
+            return False
+        if any(document.in_force(anchor) and document.covers(units) for document in self.above):
             return False
         if self.document.in_force(anchor):
             return True
-        if self.above or self.below:
-            return False
+        if self.above or self.below or self.provision.anchor == "service_month":
+            return False  # the programme has not begun, or is over
         raise NoRuleInForce(
             f"{self.document.id} is not in force",
             got=f"{whose} on {anchor}",
@@ -272,7 +286,9 @@ class Walk:
         split = choose_split(provision, self.provision_id, run.anchor, view)
         unknown = view.take_lacking()
         measure, nought = rate.unit.base, Fraction(0)
-        value, ended = self.value_of(rate, year, view)
+        outcome, reason = judge(self, view, year)
+        payable = outcome in (Outcome.DUE, Outcome.PENDING)
+        value, ended = self.value_of(rate, year, view, strict=payable)
         unknown += view.take_lacking()
         base = view.number(measure)
         if base is not None and rate.base_at_most is not None:
@@ -287,8 +303,7 @@ class Walk:
             )  # fmt: skip
         division = Division(view, self.document)
         unknown += division.lacking(split, self.excess_to) if split else ()
-        outcome, reason = judge(self, view, year)
-        if unknown and outcome in (Outcome.DUE, Outcome.PENDING):
+        if unknown and payable:
             outcome, reason = Outcome.PENDING, waits_for(dict.fromkeys(unknown))
         if value is None or base is None:
             formula = f"{measure} x {rate.unit.text}"
@@ -306,8 +321,11 @@ class Walk:
             months, year, base, measure, value, formula, outcome, reason + how, clause, split, exact_fen, units
         )
 
-    def value_of(self, rate: Rate, year: int, view: View) -> tuple[Fraction | None, str]:
-        """The rate of a subject in a service year, or why it has ended; None, and nothing, while a fact is missing."""
+    def value_of(self, rate: Rate, year: int, view: View, *, strict: bool) -> tuple[Fraction | None, str]:
+        """The rate of a subject in a service year, or why it has ended; None, and nothing, while a fact is missing.
+
+        Unless `strict`, what pays nothing anyhow need not fit a tier.
+        """
         if rate.slices:
             return rate.slices[0].value, ""
         if not rate.by_conditions:
@@ -320,6 +338,8 @@ class Walk:
         if None in met:
             return None, ""
         fitting = [tier for tier, fits in zip(in_years, met, strict=True) if fits]
+        if len(fitting) != 1 and not strict:
+            return None, ""
         if len(fitting) != 1:
             said = "; ".join(dict.fromkeys(view.said(b) for tier in in_years for b in tier.when))
             raise NoRuleInForce(
@@ -444,7 +464,6 @@ class Walk:
         """The claim, with payee, day of decision and warnings."""
         sealed, subject, provision = tuple(lines), view.subject, self.provision
         results = [self.result(subject, line.service_year, line.months.start) for line in sealed]
-        decided = [result.result_on for result in results if result is not None] + list(view.days.values())
         warnings = [
             f"{view.said(r)} [{r.clause}]"
             for r in self.requirements(subject)
@@ -469,14 +488,24 @@ class Walk:
             number=number,
             period_key=self.key(number),
             months=period,
-            lines=sealed if payee else tuple(x.turned(Outcome.PENDING, waits_for([role])) for x in sealed),
+            lines=sealed if payee else tuple(_waiting_for(role, x) for x in sealed),
             payee_class=subject.kind if role == "subject" else role,
             payee=payee or "",
             booked=frozenset(self.document.fund(provision.pays_from).held_by),
-            decided_on=decided_on or max(decided, default=None),
+            decided_on=decided_on or self.decided(view, results, period),
             warnings=tuple(dict.fromkeys(warnings)),
             part=part,
         )
+
+    def decided(self, view: View, results: Sequence[Assessment | None], period: Months) -> date | None:
+        """The last day on which something was decided; what stands for ever decides nothing before a period ends."""
+        days = [result.result_on for result in results if result is not None] + list(view.days.values())
+        if not days:
+            return None
+        of_period = any(results) or "notice" in view.days or any("@" in name for name in view.days)
+        if of_period or self.provision.claim_period == "once":
+            return max(days)
+        return max([*days, period.end.first_day])
 
     def requirements(self, subject: Subject) -> Iterator[Requirement]:
         """The requirements that touch this provision and whose facts this subject can have."""
@@ -488,6 +517,11 @@ class Walk:
                 continue
             if (owner is None or owner in reachable) and not (of_estates and "estate" not in subject.units):
                 yield rule
+
+
+def _waiting_for(role: str, line: Line) -> Line:
+    """A line that is due waits for whoever is to be paid; one that pays nothing waits for nobody."""
+    return line.turned(Outcome.PENDING, waits_for([role])) if line.outcome is Outcome.DUE else line
 
 
 def period_number(kind: str, month: Month) -> int:

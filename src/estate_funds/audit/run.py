@@ -51,6 +51,7 @@ class AuditedCase(Protocol):
     @property
     def policy_digests(self) -> Mapping[str, str]: ...
     def latest_pay_day(self, claim: Claim) -> date | None: ...
+    def pay_day(self, claim: Claim) -> date | None: ...
     def duties(self, today: date) -> Iterable[Due]: ...
     @property
     def facts(self) -> Iterable[AuditedStep]: ...
@@ -301,6 +302,11 @@ def _claim_findings(
     elif owed and not got and latest is not None and as_of > latest:
         what, wanted = f"due, and not paid by {as_of}", f"by {latest}"
         yield Finding("withheld", ERROR, what, claim.claim_id, "nothing", wanted, limit, claim.amount_fen, "pay it")
+    elif owed and not got and latest is None and (planned := case.pay_day(claim)) is not None and as_of > planned:
+        what, clear = f"due, and not booked by {as_of}", "run the case again, or say why it is not paid"
+        yield Finding(
+            "unpaid", WARNING, what, claim.claim_id, "nothing", f"on {planned}", clause, claim.amount_fen, clear
+        )
     elif owed and got and paid_on is not None and claim.decided_on is not None and paid_on < claim.decided_on:
         what, wanted = f"paid {(claim.decided_on - paid_on).days} days before the decision", f"from {claim.decided_on}"
         clear = "explain on what ground it was paid"

@@ -171,7 +171,7 @@ def _fact(
             wanted=f"a {rule.of}",
             clause=rule.clause,
         )
-    if rule.each_period and not _PERIOD.fullmatch(period) and column == "value":
+    if rule.each_period and not _PERIOD.fullmatch(period):
         wanted = "a period, such as 2024, 2024-Q2, 2024-05, or the number of a service year"
         raise CellError(
             f"each period has its own {name}", where=f"{row.where}, column period", got=period, wanted=wanted

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from estate_funds.policy.values import Cited, Day, Exact, Name, Names, Node, Sentence, as_tuple
+from estate_funds.policy.values import Cited, Day, Exact, Name, Names, Node, Positive, Sentence, as_tuple
 
 YES, NO = "yes", "no"
 NUMBERS = frozenset({"number", "yuan", "m2", "share"})
@@ -124,6 +124,28 @@ class Class(Node):
     when: Conditions = ()
 
 
+class Valued(Node):
+    """A number for what meets conditions: the first whose conditions all hold; no conditions, all the rest."""
+
+    value: Exact
+    when: Conditions = ()
+
+
+class Steps(Node):
+    """How many whole units of a size a number holds: 每1万㎡配1人，不足按1人 rounds up."""
+
+    of: Name
+    size: Positive
+    round: Literal["up", "down"]
+
+
+class Over(Node):
+    """A sum over all subjects of a kind that belong to this one."""
+
+    kind: Name
+    fact: Name
+
+
 class Derived(Cited):
     """A fact computed from others, in exactly one way; what is not known makes the result not known."""
 
@@ -133,7 +155,19 @@ class Derived(Cited):
         default=(), description="yes if all conditions of one group hold"
     )
     classes: Annotated[tuple[Class, ...], BeforeValidator(as_tuple)] = ()
+    values: Annotated[tuple[Valued, ...], BeforeValidator(as_tuple)] = Field(
+        default=(), description="a number by class"
+    )
+    steps: Steps | None = None
+    sum_over: Over | None = None
+    previous: Name | None = Field(default=None, description="the value of that fact in the period before")
+    months_between: Annotated[tuple[Name, ...], BeforeValidator(as_tuple)] = Field(
+        default=(), description="whole months from one date to another"
+    )
     rank_of: Name | None = Field(default=None, description="the place among all of its kind, the highest first")
+    within: Name | None = Field(
+        default=None, description="with rank_of: among those of one unit of this level, or kind"
+    )
     count_of: Annotated[tuple[Name, ...], BeforeValidator(as_tuple)] = Field(default=(), description="how many are yes")
     sum_of: Annotated[tuple[Name, ...], BeforeValidator(as_tuple)] = ()
     least_of: Annotated[tuple[Name, ...], BeforeValidator(as_tuple)] = ()
@@ -153,9 +187,14 @@ class Derived(Cited):
             raise ValueError(f"{', '.join(ways) or 'nothing'} together: wanted exactly one of {', '.join(WAYS)}")
         if self.ratio and len(self.ratio) != 2:
             raise ValueError("ratio: wanted two facts, [part, whole]")
-        for position, kind in enumerate(self.classes):
-            if not kind.when and position + 1 < len(self.classes):
-                raise ValueError(f"class {kind.is_} takes all: wanted conditions, or the last place")
+        if self.months_between and len(self.months_between) != 2:
+            raise ValueError("months_between: wanted two facts, [from, to]")
+        if self.within and not self.rank_of:
+            raise ValueError("within alone: wanted it with rank_of")
+        for conditions in ([c.when for c in self.classes], [v.when for v in self.values]):
+            for position, when in enumerate(conditions):
+                if not when and position + 1 < len(conditions):
+                    raise ValueError(f"place {position + 1} takes all: wanted conditions, or the last place")
         return self
 
     @property
@@ -169,13 +208,19 @@ class Derived(Cited):
         return "choice" if self.way in ("when", "any_of", "classes") else "number"
 
     @property
+    def wants(self) -> str:
+        """The type of fact that it is computed from, where it is one: number, date or choice."""
+        return {"months_between": "date", "count_of": "choice"}.get(self.way, "number" if self.way in NUMERIC else "")
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The facts it is computed from."""
-        groups = [self.when, *self.any_of, *(c.when for c in self.classes)]
+        groups = [self.when, *self.any_of, *(c.when for c in self.classes), *(v.when for v in self.values)]
         names = [name for group in groups for b in group for name in (b.fact, b.of) if name]
-        if self.rank_of:
-            return (self.rank_of,)
-        named = self.way not in ("when", "any_of", "classes")
+        single = self.rank_of or self.previous or (self.steps.of if self.steps else None)
+        if single:
+            return (single,)
+        named = self.way in LISTS
         return tuple(dict.fromkeys([*names, *(getattr(self, self.way) if named else ())]))
 
 
@@ -183,6 +228,11 @@ WAYS = (
     "when",
     "any_of",
     "classes",
+    "values",
+    "steps",
+    "sum_over",
+    "previous",
+    "months_between",
     "rank_of",
     "count_of",
     "sum_of",
@@ -192,6 +242,10 @@ WAYS = (
     "difference",
     "ratio",
 )
+
+
+LISTS = ("count_of", "sum_of", "least_of", "greatest_of", "product_of", "difference", "ratio", "months_between")
+NUMERIC = ("sum_of", "least_of", "greatest_of", "product_of", "difference", "ratio", "rank_of", "steps", "previous")
 
 
 class Requirement(Cited, Bounds):

@@ -178,6 +178,10 @@ def _not_exact(value: object) -> str:
     return ""
 
 
+def _not_share(value: object) -> str:
+    return _not_exact(value) or ("" if parse_rate(str(value)) <= 1 else "a share, 0 to 1")
+
+
 def _not_day(value: object) -> str:
     return "" if isinstance(value, date) and not isinstance(value, datetime) else "a day, YYYY-MM-DD without quotes"
 
@@ -190,7 +194,7 @@ _PROBLEMS: dict[str, Callable[[object], str]] = {
     "purposes": _not_names,
     "names": _not_names,
     "amount": _not_exact,
-    "share": _not_exact,
+    "share": _not_share,
     "number": _not_exact,
     "day": _not_day,
     "days": _not_days,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from estate_funds.errors import PolicyError, UnknownClause, nearest
 from estate_funds.policy.facts import BUILT_IN, Derived, FactRule, Requirement
@@ -36,6 +36,13 @@ class KindRule(Cited):
     part_of: Name | None = Field(default=None, description="the kind that it is a part of")
 
 
+class Territory(Cited):
+    """Where a document holds: units of one level, by name; without it, everywhere in the case."""
+
+    level: Literal["city", "district", "street", "community", "estate"]
+    names: Annotated[tuple[Sentence, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+
+
 class Document(Node):
     """One official document as data."""
 
@@ -50,6 +57,7 @@ class Document(Node):
     over: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         default=(), description="documents whose provisions and funds of the same name this one replaces"
     )
+    territory: Territory | None = None
     clause: Sentence
     clauses: dict[str, Sentence] = Field(min_length=1)
     assumptions: Annotated[tuple[Assumption, ...], BeforeValidator(as_tuple)] = ()
@@ -72,6 +80,15 @@ class Document(Node):
     stages: Annotated[tuple[Stage, ...], BeforeValidator(as_tuple)] = ()
     rhythms: dict[Name, Rhythm] = {}
     uncomputed: Annotated[tuple[Uncomputed, ...], BeforeValidator(as_tuple)] = ()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Document:
+        if self.until is not None and self.until <= self.start:
+            raise ValueError(f"until {self.until}: wanted a day after from, {self.start}")
+        if self.id in self.over:
+            raise ValueError(f"{self.id} over itself: wanted another document")
+        return self
+
     _digest: str = PrivateAttr("")
     _text_digest: str = PrivateAttr("")
     _source: dict[str, Any] = PrivateAttr(default_factory=dict)  # as written, settings not yet put in
@@ -96,6 +113,10 @@ class Document(Node):
     def in_force(self, day: date) -> bool:
         """Whether the document holds on a day."""
         return self.start <= day and (self.until is None or day < self.until)
+
+    def covers(self, units: Mapping[str, str]) -> bool:
+        """Whether the document holds for what belongs to these units."""
+        return self.territory is None or units.get(self.territory.level) in self.territory.names
 
     def provision(self, name: str) -> Provision:
         """The provision of that name; PolicyError with the nearest name otherwise."""
@@ -166,6 +187,7 @@ class Document(Node):
         touching |= {f"ceilings[{n}].": c.provisions for n, c in enumerate(self.ceilings)}
         places = ["derived.", *(f"provisions.{name}." for name in own)]
         places += [place for place, names in touching.items() if not names or own & {*names}]
+        places += [f"funds.{fund}." for fund in (provision.pays_from, provision.pays_into) if fund]
         for name, setting in self.settings.items():
             used = any(path.startswith(place) for path in self._uses.get(name, ()) for place in places)
             if used and name not in self._chosen:

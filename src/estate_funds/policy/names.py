@@ -40,8 +40,7 @@ def _bounds(document: Document, path: str, bounds: Bounds) -> Iterator[Problem]:
         if found is None:
             yield f"{path}.{key}", fact, "a fact", nearest(fact, _fact_names(document))
             continue
-        kind = "number" if found in NUMBERS else "date" if found == "date" else "choice"
-        if kind != bounds.kind:
+        if _kind_of(found) != bounds.kind:
             yield f"{path}.{key}", fact, f"a fact that is a {bounds.kind}; this is {found}", ""
     rule = document.facts.get(bounds.fact)
     allowed = {"yes_no": ("yes", "no"), "choice": rule.values if rule else ()}.get(rule.type if rule else "", ())
@@ -51,6 +50,10 @@ def _bounds(document: Document, path: str, bounds: Bounds) -> Iterator[Problem]:
     for choice in bounds.is_ or ():
         if allowed and choice not in allowed:
             yield f"{path}.is", choice, f"one of {', '.join(allowed)}", nearest(choice, allowed)
+
+
+def _kind_of(type_: str) -> str:
+    return "number" if type_ in NUMBERS else "date" if type_ == "date" else "choice"
 
 
 def _fact_names(document: Document) -> list[str]:
@@ -108,6 +111,10 @@ def _payers(document: Document, name: str, provision: Provision) -> Iterator[Pro
     if booked and purposes and not by_setting and purposes != {"unset"} and provision.purpose not in purposes:
         wanted = f"a purpose that {provision.pays_from} permits"
         yield f"provisions.{name}.purpose", provision.purpose, wanted, nearest(provision.purpose, purposes)
+    bare = [p for p in (source.permits if source else ()) if provision.purpose in p.purposes and p.requires]
+    for permit in bare[:1]:
+        wanted = f"none: a claim brings no documents, so {provision.pays_from} could never pay it; use [[requirements]]"
+        yield f"funds.{provision.pays_from}.permits.requires", ", ".join(permit.requires), wanted, ""
     taker = document.funds.get(provision.pays_into) if provision.pays_into else None
     payee = provision.payee or (taker.held_by[0] if taker else "")
     if taker and payee not in taker.held_by and provision.payee != "subject":
@@ -155,10 +162,19 @@ def _facts(document: Document, name: str, provision: Provision) -> Iterator[Prob
         found = document.fact_type(fact)
         if found is None:
             yield f"provisions.{name}.{path}", fact, "a fact", nearest(fact, _fact_names(document))
-        elif kind != ("a number" if found in NUMBERS else "a date" if found == "date" else "a choice"):
+        elif kind != f"a {_kind_of(found)}":
             yield f"provisions.{name}.{path}", fact, f"a fact that is {kind}; this is {found}", ""
     yield from _reachable(document, name, provision, [fact for _, fact, _ in wanted])
     yield from _own(document, name, provision)
+    for i, rate in enumerate(provision.rate):
+        if rate.unit.is_share and document.fact_type(rate.unit.base) not in ("yuan", "number", None):
+            found = document.fact_type(rate.unit.base)
+            yield f"provisions.{name}.rate[{i}].unit", rate.unit.base, f"a fact in yuan; this is {found}", ""
+    if provision.claim_period == "once":
+        for fact in _inputs(document, [f for _, f, _ in wanted]):
+            if fact in document.facts and document.facts[fact].each_period:
+                place = f"provisions.{name}"
+                yield place, fact, "a fact without each_period: what is claimed once has no period", ""
 
 
 def _own(document: Document, name: str, provision: Provision) -> Iterator[Problem]:
@@ -175,6 +191,7 @@ def _own(document: Document, name: str, provision: Provision) -> Iterator[Proble
 def _reachable(document: Document, name: str, provision: Provision, facts: Iterable[str]) -> Iterator[Problem]:
     conditions = [b for tier in provision.rate for t in tier.tiers for b in t.when]
     conditions += [b for split in provision.payers for b in split.when]
+    conditions += provision.applies_to
     used = [*facts, *(b.fact for b in conditions), *(b.of for b in conditions if b.of)]
     above = {*document.kinds_above(provision.each), provision.pool}
     for fact in _inputs(document, used):
@@ -205,6 +222,9 @@ def _kinds(document: Document) -> Iterator[Problem]:
     pointers += [(f"facts.{n}.of", rule.of) for n, rule in document.facts.items()]
     pointers += [(f"kinds.{n}.part_of", rule.part_of) for n, rule in document.kinds.items() if rule.part_of]
     pointers += [(f"deadlines.{n}.of", rule.of) for n, rule in document.deadlines.items()]
+    pointers += [(f"ceilings[{i}].by", rule.by) for i, rule in enumerate(document.ceilings) if rule.by]
+    pointers += [(f"derived.{n}.within", rule.within) for n, rule in document.derived.items() if rule.within]
+    pointers += [(f"derived.{n}.sum_over.kind", r.sum_over.kind) for n, r in document.derived.items() if r.sum_over]
     for path, kind in pointers:
         if kind not in known:
             yield path, kind, "a key of [kinds], a level, or household", nearest(kind, known)
@@ -221,8 +241,14 @@ def _kinds(document: Document) -> Iterator[Problem]:
 def _cycles(document: Document) -> Iterator[Problem]:
     for name, rule in document.derived.items():
         for fact in rule.inputs:
-            if document.fact_type(fact) is None:
+            found = document.fact_type(fact)
+            if found is None:
                 yield f"derived.{name}.{rule.way}", fact, "a fact", nearest(fact, _fact_names(document))
+            elif rule.wants and rule.wants != _kind_of(found):
+                yield f"derived.{name}.{rule.way}", fact, f"a fact that is a {rule.wants}; this is {found}", ""
+        if rule.sum_over is not None and document.fact_type(rule.sum_over.fact) not in NUMBERS:
+            place, fact = f"derived.{name}.sum_over.fact", rule.sum_over.fact
+            yield place, fact, "a fact that is a number", nearest(fact, _fact_names(document))
         if name in _inputs(document, rule.inputs):
             yield f"derived.{name}", name, "a fact that is not derived from itself", ""
 
@@ -234,12 +260,12 @@ def _lists(document: Document) -> Iterator[Problem]:
     lists += [(f"once[{i}].provisions", o.provisions) for i, o in enumerate(document.once)]
     for path, names in lists:
         for name in names:
-            if name not in document.provisions:
+            if "/" not in name and name not in document.provisions:
                 yield path, name, "a key of [provisions]", nearest(name, document.provisions)
     for i, once in enumerate(document.once):
         for key in once.key:
-            if key not in ("subject", *LEVELS) and document.fact_type(key) is None:
-                yield f"once[{i}].key", key, "subject, a level, or a fact", nearest(key, _fact_names(document))
+            if key not in ("subject", "period", *LEVELS) and document.fact_type(key) is None:
+                yield f"once[{i}].key", key, "subject, period, a level, or a fact", nearest(key, _fact_names(document))
     for i, ceiling in enumerate(document.ceilings):
         if ceiling.fact is not None and document.fact_type(ceiling.fact) not in NUMBERS:
             yield f"ceilings[{i}].fact", ceiling.fact, "a fact that is a number", nearest(ceiling.fact, document.facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -293,30 +294,52 @@ class Applications(Cited):
     first: Annotated[str, Field(alias="from", pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
     last: Annotated[str, Field(alias="to", pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 
+    @model_validator(mode="after")
+    def _days(self) -> Applications:
+        check_day_of_year(self.first)
+        check_day_of_year(self.last)
+        return self
+
+
+def check_day_of_year(text: str) -> None:
+    """MM-DD, a day that some year has."""
+    try:
+        date.fromisoformat(f"2000-{text}")
+    except ValueError:
+        raise ValueError(f"{text}: wanted a day of the year, MM-DD") from None
+
 
 class Advance(Cited):
     """An advance (预拨) before the final amount is known, capped; the claim then settles: top-up or refund."""
 
     asked: Name | None = Field(default=None, description="how much was asked for; left out, the whole share is paid")
-    at_most: Positive
+    at_most: Annotated[Positive, Field(le=1)]
     of: Name | None = Field(default=None, description="the fact it is a share of; left out, what the claim would be")
     each: Literal["month", "quarter"] | None = Field(default=None, description="in equal parts over the period")
+
+
+ProvisionNames = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]*/)?[a-z][a-z0-9_-]*$")], ...],
+    BeforeValidator(as_tuple),
+    Field(min_length=1, description="provisions of this document, or document/provision of another of the case"),
+]
 
 
 class Once(Cited):
     """What is claimed once only: the first claim with a key stands, later ones pay nothing."""
 
-    provisions: Names
-    key: Names = Field(description="`estate`, `subject`, or facts")
+    provisions: ProvisionNames
+    key: Names = Field(description="`subject`, `period`, a level, or facts")
+    keep: Literal["first", "highest"] = Field(default="first", description="which claim stands: 就高不重复 is highest")
 
 
 class Ceiling(Dated):
     """A ceiling over several claims, by year or in all, for the document or for each unit of a level."""
 
-    provisions: Names
+    provisions: ProvisionNames
     value: NotNegative | None = None
     fact: Name | None = Field(default=None, description="instead of a value: a fact of the unit")
-    by: Literal["city", "district", "street", "community", "estate"] | None = None
+    by: Name | None = Field(default=None, description="one for each unit of a level, or each subject of a kind")
     each: Literal["year", "all"] = "year"
     excess: Literal["pro_rata", "in_order", "refuse"]
 
@@ -343,6 +366,7 @@ class Provision(Cited):
     first_month: PartialMonths
     last_month: PartialMonths
     rounding: RoundingRule
+    applies_to: Conditions = Field(default=(), description="what does not meet them makes no claim at all")
     gate: Gate | None = None
     applications: Applications | None = None
     notice: Notice | None = None
@@ -363,6 +387,8 @@ class Provision(Cited):
 
     @model_validator(mode="after")
     def _consistent(self) -> Provision:
+        if "-" in self.counted_on:
+            check_day_of_year(self.counted_on)
         for versions in (self.rate, self.total, *self.payers_by_condition):
             check_seamless(versions)
         for limits in (self.caps, self.floors):

@@ -15,6 +15,7 @@ from estate_funds.calendar import MonthRule
 from estate_funds.errors import AmountError, NoRuleInForce
 from estate_funds.money import Rounding, parse_rate
 
+LARGEST = 10**18
 LEVELS = ("city", "district", "street", "community", "estate")  # the units that an estate belongs to, itself last
 
 
@@ -22,9 +23,12 @@ def _exact(value: object) -> Fraction:
     if isinstance(value, Fraction):
         return value
     if not isinstance(value, str):
-        raise ValueError('money and shares are exact: write digits in quotes, such as "18.00" or "1/2"')
+        raise ValueError('money and shares are exact: wanted digits in quotes, such as "18.00" or "1/2"')
     try:
-        return parse_rate(value)
+        found = parse_rate(value)
+        if max(abs(found.numerator), found.denominator) > LARGEST:
+            raise ValueError("a number of so many digits; wanted at most 18")
+        return found
     except AmountError as error:
         raise ValueError(f"{error.what}; wanted {error.wanted}") from None
 

@@ -51,6 +51,8 @@ def registry_text(case: Case) -> str:
 
 def awards_text(claims: Claims) -> str:
     """What is owed, a table for each provision."""
+    if not claims:
+        return ""
     parts = _by(claims, lambda c: (f"{c.document}/{c.provision_id}", c.provision.title))
     if len(parts) <= 1:
         return _awards(claims)
@@ -87,7 +89,7 @@ def _awards(claims: Claims) -> str:
     total = ("total", "", *_amounts(list(claims), payers), "")
     text = table([header, *rows, total], right=range(2, 3 + len(payers)))
     waiting = claims.potential_fen - claims.amount_fen
-    if waiting:
+    if waiting > 0:
         text += f"\n  pending: {format_yuan(waiting)} more, if every missing result turns out well"
     return text
 
@@ -109,6 +111,8 @@ def vouchers_text(posted: Posted, vouchers: Sequence[Voucher]) -> str:
 
 def balances_text(balances: Sequence[FundBalance]) -> str:
     """Where each fund stands; funds of one kind and level summed up where there are many."""
+    if not balances:
+        return ""
     header = ("fund", "received", "paid out", "cash", "encumbered", "available")
     groups: dict[str, list[FundBalance]] = {}
     for balance in balances:

@@ -3,7 +3,8 @@
 failures = check_worked_cases(document, text, source="new-city.cases.toml")
 
 A case has one estate, `case`, and what else it lists. Either it says what each service year of that estate pays
-(`results`, `expected`), or what each claim pays (`claims`), by `<subject>/<period>` as in the claim's id.
+(`results`, `expected`), or what each claim pays (`claims`), by `<subject>/<period>` as in the claim's id; or what its
+facts come to (`judged`), by `<subject>/<fact>`, where a document moves no money.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic import BeforeValidator, Field
 
 from estate_funds.assess import Claim, Claims, Status, apply_limits, assess
 from estate_funds.calendar import Month, Months, parse_day
+from estate_funds.duties import judgements
 from estate_funds.errors import CaseError, EstateFundsError
 from estate_funds.exchange.facts import parse_fact
 from estate_funds.exchange.tables import parse_number
@@ -74,6 +76,7 @@ class WorkedCase(Node):
     floor_area_m2: int | None = None
     changes: dict[str, int] = {}  # day -> net arrivals
     completed_on: date = date(1990, 1, 1)
+    gate: Literal["open", "closed"] = "open"
     service_start: date
     service_end: date | None = None
     renovated_on: date | None = None
@@ -92,6 +95,7 @@ class WorkedCase(Node):
     claims: dict[str, str] = Field(default={}, description="claim -> yuan due")
     status: dict[str, str] = {}
     because: dict[str, str] = {}
+    judged: dict[str, str] = Field(default={}, description="subject/fact, or subject/fact@period -> what it comes to")
     refused: str = ""
 
 
@@ -110,8 +114,11 @@ def check_worked_case(document: Document, case: WorkedCase) -> list[str]:
     """Where the document does not give what the case says; empty when it does."""
     if case.refused:
         return _refused(document, case)
+    failures = list(_judged(document, case))
+    if case.judged and not _provisions(case):
+        return failures
     claims = worked_claims(document, case)
-    failures = [*_by_year(case, claims), *_by_claim(case, claims)]
+    failures += [*_by_year(case, claims), *_by_claim(case, claims)]
     shares: dict[str, int] = {}
     for claim in claims:
         for payer, fen in claim.shares.items():
@@ -163,18 +170,45 @@ def _by_claim(case: WorkedCase, claims: Claims) -> Iterator[str]:
             yield f"{case.name}: {name}: got {reasons}, wanted {case.because[name]!r}"
 
 
+def _judged(document: Document, case: WorkedCase) -> Iterator[str]:
+    if not case.judged:
+        return
+    document = _bound(document, case)
+    found = judgements(document, _registry(document, case), _results(case), today=case.service_start)
+    words = {f"{j.subject.subject_id}/{j.fact}@{j.period}".removesuffix("@"): j.words for j in found if not j.otherwise}
+    for name, wanted in case.judged.items():
+        if words.get(name) != wanted:
+            yield f"{case.name}: {name}: got {words.get(name)!r} among {sorted(words)}, wanted {wanted!r}"
+
+
+def _provisions(case: WorkedCase) -> list[str]:
+    return [*case.provisions, *([case.provision] if case.provision else [])]
+
+
+def _bound(document: Document, case: WorkedCase) -> Document:
+    examples = {n: s.stand_in for n, s in document.settings.items() if s.default is None}
+    return bind(document, examples | case.settings)
+
+
 def worked_claims(document: Document, case: WorkedCase) -> Claims:
     """The claims of a case, ceilings and once-only keys applied."""
-    document = bind(
-        document, {n: s.stand_in for n, s in document.settings.items() if s.default is None} | case.settings
-    )
+    document = _bound(document, case)
     start = Month.of(case.service_start)
     if case.first:
         window = Months(Month.parse(case.first), Month.parse(case.last or case.first) + 1)
     else:
         window = Months(start, start + 12 * (len(case.expected) - 1) + 1)
     registry = _registry(document, case)
-    results = Assessments(
+    results = _results(case)
+    names = _provisions(case)
+    if not names:
+        raise CaseError(f"{case.name}: no provision", wanted="provision or provisions")
+    claims: list[Claim] = [c for name in names for c in assess(document, name, registry, results, window=window)]
+    return apply_limits(document, registry, results, claims)
+
+
+def _results(case: WorkedCase) -> Assessments:
+    return Assessments(
         [
             *(
                 Assessment(CASE, number, result, date(case.service_start.year + number, 12, 31))
@@ -184,11 +218,6 @@ def worked_claims(document: Document, case: WorkedCase) -> Claims:
             *(_result(result) for result in case.assessments),
         ]
     )
-    names = [*case.provisions, *([case.provision] if case.provision else [])]
-    if not names:
-        raise CaseError(f"{case.name}: no provision", wanted="provision or provisions")
-    claims: list[Claim] = [c for name in names for c in assess(document, name, registry, results, window=window)]
-    return apply_limits(document, registry, results, claims)
 
 
 def _result(result: WorkedResult) -> Assessment:
@@ -208,6 +237,7 @@ def _registry(document: Document, case: WorkedCase) -> Registry:
         floor_area_centi_m2=area,
         buildings=1,
         completed_on=case.completed_on,
+        gate=case.gate,
         service_start=case.service_start,
         service_end=case.service_end,
         renovated_on=case.renovated_on or date(2020, 12, 31),
