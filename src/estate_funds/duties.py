@@ -113,11 +113,12 @@ def deadlines(
     """
     asked = _Asked(document, registry, assessments, today)
     for name, rule in document.deadlines.items():
-        for subject in registry.of_kind(rule.of):
+        for subject in (s for s in registry.of_kind(rule.of) if document.covers(s.units)):
             for period in asked.periods(subject, (rule.after, rule.done)):
                 view = asked.view(subject, period)
                 started, done = view.day(rule.after), view.day(rule.done)
-                if started is None or not any(name in d.deadlines and d.in_force(started) for d in above):
+                above_here = [d for d in above if name in d.deadlines and d.covers(subject.units)]
+                if started is None or not any(d.in_force(started) for d in above_here):
                     state, due, days = _state(document, rule, started, done, today, working_day)
                     yield Due(document.id, name, rule, subject, period, started, due, done, state, days)
 
@@ -215,11 +216,20 @@ def judgements(document: Document, registry: Registry, assessments: Assessments,
     asked = _Asked(document, registry, assessments, today)
     for rule in document.requirements:
         for view in asked.views([name for name in (rule.fact, rule.of) if name]):
-            yield _required(rule, view)
+            if _concerns(document, rule, view):
+                yield _required(rule, view)
     for name, derived in document.derived.items():
         for view in asked.views([name]):
             value, words = _value(view, name)
             yield Judgement(document.id, name, view.subject, view.period, value, None, "", words, derived.clause)
+
+
+def _concerns(document: Document, rule: Requirement, view: View) -> bool:
+    """Whether a requirement on some provisions touches a subject: not where none of them applies to it."""
+    own = [p for p in (document.provisions[name] for name in rule.provisions) if p.each == view.subject.kind]
+    applies = [view.all_hold(p.applies_to) is not False for p in own]
+    view.take_lacking()
+    return any(applies) or not own
 
 
 def _required(rule: Requirement, view: View) -> Judgement:
@@ -282,7 +292,7 @@ class _Asked:
         leaves = self.leaves(names)
         kind = self.kind(leaves)
         for subject in self.registry.of_kind(kind) if kind else ():
-            for period in self.periods(subject, leaves):
+            for period in self.periods(subject, leaves) if self.document.covers(subject.units) else ():
                 yield self.view(subject, period)
 
     def periods(self, subject: Subject, names: Iterable[str]) -> list[str]:

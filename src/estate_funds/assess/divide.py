@@ -105,6 +105,7 @@ def _members(walk: Walk, number: int, day: date, months: Months, pool: Subject |
         if (
             not there
             or not walk.document.covers(subject.units)
+            or (pool is None and walk.replaced(day, subject.units))
             or (pool is not None and view.owner(pool.kind) != pool.subject_id)
         ):
             continue

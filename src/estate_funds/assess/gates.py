@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def judge(walk: Walk, view: View, year: int) -> tuple[Outcome, str]:
     """Requirements first, then the application, the gate and the notice: whichever says no says why."""
     held: tuple[Outcome, str] | None = None
+    if walk.provision.applies_to and view.all_hold(walk.provision.applies_to) is None:
+        held = Outcome.PENDING, waits_for(view.take_lacking())
     for requirement in walk.requirements(view.subject):
         said = _unmet(requirement, view)
         if said is not None and said[0] is not Outcome.PENDING:

@@ -266,7 +266,7 @@ class Walk:
         """Whether this document decides on a day; NoRuleInForce where it does not, and no other of the case may."""
         if not self.document.covers(units):
             return False
-        if any(document.in_force(anchor) and document.covers(units) for document in self.above):
+        if self.replaced(anchor, units):
             return False
         if self.document.in_force(anchor):
             return True
@@ -278,6 +278,10 @@ class Walk:
             wanted=f"{self.document.start} to {self.document.until or 'now'}",
             fix="correct the date, or name the document that was in force then",
         )
+
+    def replaced(self, day: date, units: Mapping[str, str]) -> bool:
+        """Whether another document of the case stands over this one there and then."""
+        return any(document.in_force(day) and document.covers(units) for document in self.above)
 
     def price(self, view: View, run: Run, months: Months, period: Months) -> Priced:
         """Base x rate x periods, exact; the outcome and its reason."""

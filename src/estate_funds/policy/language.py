@@ -191,7 +191,9 @@ class Document(Node):
         for name, setting in self.settings.items():
             used = any(path.startswith(place) for path in self._uses.get(name, ()) for place in places)
             if used and name not in self._chosen:
-                text = f"{name} is left open and not set: taken as {setting.stand_in}. {setting.text}"
+                taken = setting.stand_in
+                shown = ", ".join(taken) if isinstance(taken, list | tuple) else taken
+                text = f"{name} is left open and not set: taken as {shown}. {setting.text}"
                 yield Assumption(clause=setting.clause, rules=setting.rules, text=text)
 
     def kinds_above(self, kind: str) -> list[str]:

@@ -106,16 +106,25 @@ def judgements_text(case: Case, today: date) -> str:
     by_rule: dict[tuple[str, str, str, str], list[Judgement]] = {}
     for one in found:
         by_rule.setdefault((one.document, one.fact, one.otherwise, one.clause), []).append(one)
+    required = {(document, fact) for document, fact, otherwise, _ in by_rule if otherwise}
     rows: list[tuple[str, ...]] = []
-    for (_, fact, otherwise, clause), group in by_rule.items():
-        if len(group) <= MANY:
+    for (document, fact, otherwise, clause), group in by_rule.items():
+        if not otherwise and (document, fact) in required:
+            continue  # said with its requirement
+        met = [one for one in group if otherwise and one.met]
+        if met and len(met) < len(group) and len(group) - len(met) <= MANY:
+            rows += [(_who(one), _answer(one), _said(one), f"[{clause}]") for one in group if not one.met]
+            rows.append((_counted(met), "met", fact, f"[{clause}]"))
+        elif met and len(met) == len(group) > 1:
+            rows.append((_counted(met), "met", fact, f"[{clause}]"))
+        elif len(group) <= MANY:
             rows += [(_who(one), _answer(one), _said(one), f"[{clause}]") for one in group]
         else:
             answers = Counter(
                 "known" if isinstance(one.value, Fraction) and not otherwise else _answer(one) for one in group
             )
             said = ", ".join(f"{number:,} {answer}" for answer, number in answers.most_common())
-            rows.append((f"{group[0].subject.kind}: {len(group):,}", said, fact, f"[{clause}]"))
+            rows.append((_counted(group), said, fact, f"[{clause}]"))
     return table(rows) if rows else ""
 
 
@@ -139,6 +148,10 @@ def _tally_lines(tally: Tally) -> Iterator[str]:
 
 
 # --- inside ---
+
+
+def _counted(group: Sequence[Judgement]) -> str:
+    return f"{group[0].subject.kind}: {len(group):,}"
 
 
 def _of(agreeing: Fraction, voting: Fraction, total: Fraction | None) -> str:
@@ -203,8 +216,10 @@ def _answer(one: Judgement) -> str:
 
 
 def _said(one: Judgement) -> str:
-    """A requirement in words; of a derived fact its name, and what it waits for."""
-    return one.words if one.otherwise else one.fact if one.value is not None else f"{one.fact}: {one.words}"
+    """A requirement in words; of a derived fact its name; of what is not known, what it waits for."""
+    if one.value is None and not one.words.startswith(one.fact):
+        return f"{one.fact}: {one.words}"
+    return one.words if one.otherwise else one.fact
 
 
 def _asked(days: Iterable[Day], year: int) -> list[date]:
