@@ -384,3 +384,19 @@ def test_the_language_knows_no_city() -> None:
     for path in [*(source / "policy").rglob("*.py"), *(source / "assess").rglob("*.py")]:
         text = path.read_text(encoding="utf-8")
         assert not any(name in text for name in ("donghu", "changchun", "jingbalu", "xx-district"))
+
+
+def test_a_territory_that_is_nowhere_is_refused(tmp_path: Path) -> None:
+    import shutil
+
+    from estate_funds import load_case
+
+    folder = Path(shutil.copytree(Path(__file__).parents[1] / "examples" / "donghu", tmp_path / "donghu"))
+    shipped = Path(__file__).parents[1] / "src" / "estate_funds" / "policies" / "donghu-2021-17.toml"
+    territory = '\n[territory]\nlevel = "street"\nnames = ["公园街"]\nclause = "二"\n\n[clauses]'
+    text = shipped.read_text(encoding="utf-8").replace("\n[clauses]", territory, 1)
+    (folder / "local.toml").write_text(text, encoding="utf-8")
+    case = (folder / "case.toml").read_text(encoding="utf-8")
+    (folder / "case.toml").write_text(case.replace('["donghu-2021-17"]', '["local.toml"]'), encoding="utf-8")
+    with pytest.raises(CaseError, match="did you mean '公园街道'"):
+        load_case(folder)

@@ -214,7 +214,7 @@ def _as_steps(item: Draft | Step | Claim, on: date | None, hands: Hands) -> Iter
             yield Step(vouchers.encumber(item, on=day, hands=hands), origin, item)
             yield Step(vouchers.disburse(item, on=day, hands=hands), origin, item)
         for draft in vouchers.refunds(item, on=on or item.months.end.first_day, hands=hands):
-            yield Step(draft, f"claim {item.claim_id}")
+            yield Step(draft, f"claim {item.claim_id}", item)
     else:
         yield item if isinstance(item, Step) else Step(item, "")
 
@@ -234,14 +234,21 @@ def _drafts(ledger: Ledger, work: Work, again_on: date) -> Iterator[tuple[Draft,
 
 
 def _attempt(ledger: Ledger, step: Step, claim: Claim, again_on: date) -> Draft | None:
-    """A claim's draft, unless it stands booked; after a reversal, the next attempt, on the day given for it."""
+    """A claim's draft, unless one stands booked; after a reversal, the next attempt, on the day given for it.
+
+    What stands is left alone even where the claim has changed since: the audit says what it should be.
+    """
     draft, attempt = step.draft, ledger.attempt(step.draft.key)
-    if ledger.stands(attempt_key(draft.key, attempt), draft.postings):
+    if attempt_key(draft.key, attempt) in ledger.keys:
         return None
     if attempt == 1:
         return draft
+    hands = Hands(draft.maker, draft.approver)
+    if draft.kind is Kind.TRANSFER:
+        again = vouchers.refunds(claim, on=again_on, hands=hands, attempt=attempt)
+        return next((d for d in again if (d.payee_class, d.payee) == (draft.payee_class, draft.payee)), None)
     verb = vouchers.encumber if draft.kind is Kind.ENCUMBRANCE else vouchers.disburse
-    return verb(claim, on=again_on, hands=Hands(draft.maker, draft.approver), attempt=attempt)
+    return verb(claim, on=again_on, hands=hands, attempt=attempt)
 
 
 def _day(step: Step | PeriodEnd) -> date:

@@ -244,6 +244,17 @@ class Case:
 
     def check(self) -> None:
         """Make every draft once: an InputError for a row that cannot become one, before anything is posted."""
+        for document in self.documents.values():
+            if (place := document.territory) is not None:
+                known = self._units[place.level]
+                if not known & {*place.names}:
+                    raise CaseError(
+                        f"{document.id} holds nowhere in this case",
+                        where=f"{document.id}, territory.names",
+                        got=", ".join(place.names),
+                        wanted=f"a {place.level} of estates.csv",
+                        fix=nearest(place.names[0], known),
+                    )
         _ = self.steps, self.attempts()
 
     def attempts(self) -> list[Step]:
@@ -289,6 +300,8 @@ class Case:
     def _define(self, fund: str, origin: str) -> Fund:
         parts = fund.split("/", 2)
         holding = [d for d in self.standing if parts[0] in d.funds]
+        if len(holding) > 1:  # a local document's fences hold in its territory
+            holding = [d for d in holding if d.covers(self._units_of(*parts[1:]))] or holding[-1:]
         if len(parts) != 3 or not all(parts) or not holding or parts[1] not in holding[0].funds[parts[0]].held_by:
             known = [
                 f"{key}/{level}/<holder>"
@@ -309,6 +322,13 @@ class Case:
                     fix=nearest(parts[2], units),
                 )
         return _standing_fund([define_fund(d, *holder_of(fund)) for d in holding], holding)
+
+    def _units_of(self, *holder: str) -> Mapping[str, str]:
+        """What the holder of a fund belongs to; nothing, for one that the register does not know."""
+        known = self.registry.units.get("/".join(holder)) or self.registry.subjects.get(holder[-1])
+        if known is None and holder[-1] in self.registry.estates:
+            known = self.registry.subject(holder[-1])
+        return known.units if known else {}
 
     def _fund_steps(self) -> Iterator[Step]:
         for fund in self.funds.values():
@@ -343,7 +363,7 @@ class Case:
                 yield Step(vouchers.encumber(claim, on=decided, hands=self.hands), origin, claim)
                 yield Step(vouchers.disburse(claim, on=paid_on, hands=self.hands), origin, claim)
             for draft in vouchers.refunds(claim, on=paid_on, hands=self.hands):
-                yield Step(draft, origin)
+                yield Step(draft, origin, claim)
 
     def _fact_steps(self) -> Iterator[Step]:
         for row in self.tables.get("incomes.csv", ()):
@@ -380,6 +400,9 @@ class Case:
         """The fund of the subject itself, where its kind holds one; else that of the unit that it belongs to."""
         source = row.text("source")
         routes = {s: (d, income.into) for d in reversed(self.standing) for income in d.incomes for s in income.sources}
+        own_units = self._units_of(row.text("subject_id"))
+        here = [d for d in reversed(self.standing) if d.covers(own_units)]
+        routes |= {s: (d, income.into) for d in here for income in d.incomes for s in income.sources}
         if source not in routes:
             raise CellError(
                 "no document of the case says which fund this income belongs to",

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
-from fractions import Fraction
 from itertools import zip_longest
 
 from estate_funds.assess import View
-from estate_funds.assess.view import number_text, waits_for
+from estate_funds.assess.view import Ranking, number_text, waits_for
 from estate_funds.calendar import Month, Months, deadline, holidays_known, is_weekday
 from estate_funds.errors import CellError
 from estate_funds.policy import PERIODS, Document, Requirement
@@ -273,7 +272,7 @@ class _Asked:
     registry: Registry
     assessments: Assessments
     day: date
-    ranks: dict[object, dict[str, Fraction | None]] = field(default_factory=dict)
+    ranks: dict[object, Ranking] = field(default_factory=dict)
     _periods: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

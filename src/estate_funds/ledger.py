@@ -547,8 +547,9 @@ def _outside(fund: Fund, draft: Draft) -> OutsideFence:
     classes = sorted({p.payee_class for p in fund.permits if p.purpose == draft.purpose})
     permits = fund.permits_for(draft.purpose, draft.payee_class)
     periods = [f"{p.start} to {p.until or 'now'}" for p in permits]
-    taking = sorted(_taking(draft, fund.fund_id)) or ["nobody's fund"]
-    into = sorted({p.into or "nobody's fund" for p in permits})
+    by_hand = "no fund: a payment by hand"
+    taking = sorted(_taking(draft, fund.fund_id)) or [by_hand]
+    into = sorted({{"": by_hand, PAYEE: "no fund: a payee, on a claim"}.get(p.into, p.into) for p in permits})
     if permits and draft.kind is not Kind.ENCUMBRANCE and not set(taking) & set(into):
         got, wanted = f"into {', '.join(taking)}", f"into {', '.join(into)}"
     elif periods:

@@ -212,14 +212,7 @@ def _with_subjects(
     if ballots:
         known = replace(known, facts=Facts(facts))
         facts += ballot_facts(tallies(ballots, known, documents.values()), known, documents.values())
-    return Registry.build(
-        bare.estates,
-        bare.headcounts,
-        source="estates.csv",
-        source_digests=bare.source_digests,
-        subjects=subjects,
-        facts=Facts(facts),
-    )
+    return bare.with_subjects(subjects, Facts(facts))
 
 
 def _working_days(folder: Path) -> Callable[[date], bool]:

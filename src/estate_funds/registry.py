@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate
 
 from estate_funds.errors import CaseError, CellError, ControlTotalError, DateError, DuplicateRow, nearest
@@ -316,7 +317,7 @@ def collect_estates(rows: Iterable[Estate], *, source: str) -> dict[str, Estate]
     return estates
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Registry:
     """A snapshot of estates, household counts, other subjects and facts; `digest` identifies it, files included."""
 
@@ -355,29 +356,64 @@ class Registry:
         digest = _digest(estates, headcounts, digests, others, facts)
         return cls(estates, headcounts, digests, digest, others, facts, _units(estates.values()))
 
-    def of_kind(self, kind: str) -> Iterator[Subject]:
+    def with_subjects(self, subjects: Iterable[Subject], facts: Facts) -> Registry:
+        """The same estates and households with other subjects and facts."""
+        return Registry.build(
+            self.estates, self.headcounts, source_digests=self.source_digests, subjects=subjects, facts=facts
+        )
+
+    def of_kind(self, kind: str) -> Sequence[Subject]:
         """Every subject of a kind: estates, the units of a level, or rows of subjects.csv."""
-        if kind == "estate":
-            return (estate_subject(estate) for estate in self.estates.values())
-        if kind in LEVELS:
-            return (unit for unit in self.units.values() if unit.kind == kind)
-        return (subject for subject in self.subjects.values() if subject.kind == kind)
+        return self._by_kind.get(kind, ())
 
     def subject(self, subject_id: str) -> Subject:
         """A subject by its id: an estate, `level/unit`, or a row of subjects.csv; CaseError for none."""
-        if subject_id in self.estates:
-            return estate_subject(self.estates[subject_id])
-        found = self.units.get(subject_id) or self.subjects.get(subject_id)
-        if found is None:
-            known = [*self.estates, *self.units, *self.subjects]
-            raise CaseError(f"there is no subject {subject_id!r}", fix=nearest(subject_id, known))
-        return found
+        if subject_id not in self._by_id:
+            raise CaseError(f"there is no subject {subject_id!r}", fix=nearest(subject_id, self._by_id))
+        return self._by_id[subject_id]
+
+    def owner(self, subject: Subject, kind: str) -> str | None:
+        """The id of the subject itself, of what contains it, of its estate or unit, that is of a kind."""
+        if kind == subject.kind:
+            return subject.subject_id
+        if kind in LEVELS:
+            unit = subject.units.get(kind)
+            return unit if kind == "estate" or unit is None else f"{kind}/{unit}"
+        above = self.subjects.get(subject.parent)
+        while above is not None and above.kind != kind:
+            above = self.subjects.get(above.parent)
+        return above.subject_id if above else None
+
+    def members(self, kind: str, owner_kind: str, owner_id: str | None) -> Sequence[Subject]:
+        """Every subject of a kind that belongs to a subject of another; to none, for None."""
+        if (kind, owner_kind) not in self._members:
+            found: dict[str | None, list[Subject]] = {}
+            for subject in self.of_kind(kind):
+                found.setdefault(self.owner(subject, owner_kind), []).append(subject)
+            self._members[kind, owner_kind] = found
+        return self._members[kind, owner_kind].get(owner_id, ())
 
     def estates_in(self, subject: Subject) -> list[Estate]:
         """The estates that a unit holds; of anything smaller, the one it lies in."""
         if "estate" in subject.units:
             return [self.estates[subject.units["estate"]]]
-        return [e for e in self.estates.values() if e.unit_at(subject.kind) == subject.name]
+        return [self.estates[member.subject_id] for member in self.members("estate", subject.kind, subject.subject_id)]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Subject]:
+        estates = {key: estate_subject(estate) for key, estate in self.estates.items()}
+        return {**self.subjects, **self.units, **estates}
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Subject]]:
+        found: dict[str, list[Subject]] = {}
+        for subject in self._by_id.values():
+            found.setdefault(subject.kind, []).append(subject)
+        return found
+
+    @cached_property
+    def _members(self) -> dict[tuple[str, str], dict[str | None, list[Subject]]]:
+        return {}  # (kind, kind of the owner) -> owner -> subjects: filled by `members`
 
     def households(self, estate_id: str, day: date) -> int:
         """The number of households of an estate on a day; the declared number where no rows are kept."""

@@ -113,10 +113,10 @@ class Comparison:
     def _estates(self) -> str:
         rows = self.by_estate
         if len(rows) <= MANY:
-            return _table("estate", rows)
+            return _table("for", rows)
         changed = {name: pair for name, pair in rows.items() if pair[0] != pair[1]}
         most = sorted(changed, key=lambda name: (-abs(changed[name][1] - changed[name][0]), name))[:MANY]
-        shown = _table("estate", {name: changed[name] for name in most}) if most else "  estate"
+        shown = _table("for", {name: changed[name] for name in most}) if most else "  for"
         return f"{shown}\n  {counted(len(changed), 'estate')} of {len(rows):,} differ; those that differ most are shown"
 
     def to_json(self) -> dict[str, Any]:
@@ -250,10 +250,10 @@ def _as_toml(text: str) -> Any:
 def _with_facts(case: Case, facts: Iterable[tuple[str, str]]) -> Registry:
     """The register with facts replaced or added; the day on which a fact was known stays."""
     held, registry = dict(case.registry.facts), case.registry
+    rules = {known: rule for d in case.documents.values() for known, rule in d.facts.items()}
     for path, text in facts:
         whose, _, period = path.removeprefix("facts.").partition("@")
         subject, _, name = whose.rpartition(".")
-        rules = {known: rule for d in case.documents.values() for known, rule in d.facts.items()}
         if name not in rules:
             what = "no document of the case asks for this fact"
             raise CaseError(what, got=repr(path), wanted="facts.<subject>.<fact>", fix=nearest(name, rules))
@@ -268,12 +268,4 @@ def _with_facts(case: Case, facts: Iterable[tuple[str, str]]) -> Registry:
         earlier = held.get((subject, name, period))
         value = parse_fact(rule, _unquoted(text), path)
         held[subject, name, period] = Fact(value, earlier.known_on if earlier else None, path)
-    rows = ((*key, fact) for key, fact in held.items())
-    return Registry.build(
-        registry.estates,
-        registry.headcounts,
-        source="estates.csv",
-        source_digests=registry.source_digests,
-        subjects=registry.subjects.values(),
-        facts=Facts(rows),
-    )
+    return registry.with_subjects(registry.subjects.values(), Facts((*key, fact) for key, fact in held.items()))

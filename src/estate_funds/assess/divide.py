@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 
@@ -15,11 +15,9 @@ from estate_funds.assess.view import View, number_text, waits_for
 from estate_funds.assess.walk import Priced, Walk, numbered_period, period_number, plural
 from estate_funds.calendar import Month, Months
 from estate_funds.errors import CaseError, CellError
-from estate_funds.money import FEN_PER_YUAN, allocate, allocate_within, format_rate
-from estate_funds.policy import Total, version_on
+from estate_funds.money import FEN_PER_YUAN, allocate, allocate_within, format_rate, format_yuan
+from estate_funds.policy import PayerSplit, Total, version_on
 from estate_funds.registry import Subject
-
-ALL = ""  # the pool of everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,7 @@ class _Member:
     outcome: Outcome
     reason: str
     weight: Fraction
+    split: PayerSplit | None
 
 
 def divisions(walk: Walk, window: Months) -> Iterator[Claim]:
@@ -45,9 +44,7 @@ def divisions(walk: Walk, window: Months) -> Iterator[Claim]:
         months = numbered_period(kind, number)
         if months.start not in window:
             continue
-        pools: list[Subject | None] = (
-            list(walk.registry.of_kind(walk.provision.pool)) if walk.provision.pool else [None]
-        )
+        pools = walk.registry.of_kind(walk.provision.pool) if walk.provision.pool else [None]
         for one in pools:
             yield from _divide(walk, number, months.start.first_day, months, one)
 
@@ -70,46 +67,41 @@ def _divide(walk: Walk, number: int, day: date, months: Months, pool: Subject | 
     whole = sum(weights.values(), Fraction(0))
     bounded = bool(provision.floors) and not unknown
     parts = _parts(walk, members, total_fen, day, unknown) if whole or bounded else dict.fromkeys(weights, 0)
+    plain = allocate(total_fen, weights) if whole and (provision.caps or provision.floors) else {}
     shown = format_rate(Fraction(total_fen, FEN_PER_YUAN))
-    grouped = []
+    grouped: dict[str, list[tuple[View, Months, list[Line]]]] = {}
     for m in members:
         weighed = provision.weights or "mark"
         formula = f"{shown} x {number_text(m.weight)} / {number_text(whole)} {plural(weighed, whole)}"
-        lines = _lines(walk, m, parts[m.subject.subject_id], formula, total, day)
+        fen = parts[m.subject.subject_id]
+        if plain and plain[m.subject.subject_id] != fen:
+            limits = (*provision.caps, *provision.floors)
+            note = f"; {format_yuan(plain[m.subject.subject_id])} before caps and floors [{limits[0].clause}]"
+            m = replace(m, reason=m.reason + note)
+        lines = _lines(walk, m, fen, formula, total)
         if walk.grouped:
-            grouped.append((m, lines))
+            group = m.view.owner(str(provision.claim_per)) or ""
+            grouped.setdefault(group, []).append((m.view, m.period, lines))
         else:
             yield walk.seal(m.view, number, m.period, lines)
-    by_group: dict[str, list[tuple[View, Months, list[Line]]]] = {}
-    for m, lines in grouped:
-        group = (
-            pool.subject_id
-            if pool and provision.claim_per == provision.pool
-            else m.view.owner(str(provision.claim_per))
-        )
-        by_group.setdefault(group or ALL, []).append((m.view, m.period, lines))
-    for group, found in by_group.items():
+    for group, found in grouped.items():
         yield walk.seal_group(group, number, found)
 
 
 def _members(walk: Walk, number: int, day: date, months: Months, pool: Subject | None) -> Iterator[_Member]:
-    provision = walk.provision
-    for subject in walk.registry.of_kind(provision.each):
+    provision, registry = walk.provision, walk.registry
+    everybody = (
+        registry.members(provision.each, pool.kind, pool.subject_id) if pool else registry.of_kind(provision.each)
+    )
+    for subject in everybody:
         if provision.claim_period == "once":
-            period = months
-            there = subject.start <= day and (subject.end is None or day < subject.end)
+            period, there = months, subject.there_on(day)
         else:
             period = months & walk.served(subject)
             there = bool(len(period))
         view = walk.view(subject, number, max(day, subject.start), months.start)
-        if (
-            not there
-            or not walk.document.covers(subject.units)
-            or (pool is None and walk.replaced(day, subject.units))
-            or (pool is not None and view.owner(pool.kind) != pool.subject_id)
-        ):
-            continue
-        if not walk.applies(view):
+        elsewhere = not walk.document.covers(subject.units) or (pool is None and walk.replaced(day, subject.units))
+        if not there or elsewhere or not walk.applies(view):
             continue
         outcome, reason = judge(walk, view, number)
         split = choose_split(provision, walk.provision_id, day, view)
@@ -125,7 +117,7 @@ def _members(walk: Walk, number: int, day: date, months: Months, pool: Subject |
             if found is None and outcome is Outcome.DUE:
                 outcome, reason = Outcome.PENDING, waits_for(missing)
             weight = found or weight
-        yield _Member(subject, view, period, outcome, reason, weight)
+        yield _Member(subject, view, period, outcome, reason, weight, split)
 
 
 def _weight(walk: Walk, view: View) -> Fraction | None:
@@ -165,7 +157,7 @@ def _waiting(members: list[_Member]) -> list[_Member]:
 def _turned(m: _Member, reason: str) -> _Member:
     if m.outcome not in (Outcome.DUE, Outcome.PENDING):
         return m
-    return _Member(m.subject, m.view, m.period, Outcome.PENDING, reason, m.weight)
+    return replace(m, outcome=Outcome.PENDING, reason=reason)
 
 
 def _total_fen(walk: Walk, total: Total, number: int, day: date, pool: Subject | None) -> tuple[int, tuple[str, ...]]:
@@ -200,13 +192,12 @@ def _parts(walk: Walk, members: list[_Member], total_fen: int, day: date, unknow
     return allocate_within(total_fen, weights, low=low, high=high)
 
 
-def _lines(walk: Walk, m: _Member, fen: int, formula: str, total: Total, day: date) -> list[Line]:
+def _lines(walk: Walk, m: _Member, fen: int, formula: str, total: Total) -> list[Line]:
     provision = walk.provision
-    split = choose_split(provision, walk.provision_id, day, m.view)
     m.view.take_lacking()
     rate = total.value if total.value is not None else Fraction(0)
     priced = Priced(
         m.period, m.period.start.year, m.weight,
-        provision.weights or "marks", rate, formula, m.outcome, m.reason, total.clause, split, Fraction(0),
+        provision.weights or "marks", rate, formula, m.outcome, m.reason, total.clause, m.split, Fraction(0),
     )  # fmt: skip
     return walk.shared(m.view, [priced], Bounded([fen], [0]))

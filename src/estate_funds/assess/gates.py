@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from estate_funds.assess.claim import Outcome
-from estate_funds.assess.view import YES, View, waits_for
+from estate_funds.assess.view import View, waits_for
 from estate_funds.errors import CellError, nearest
 from estate_funds.policy import Requirement
+from estate_funds.policy.facts import YES
 
 if TYPE_CHECKING:
     from estate_funds.assess.walk import Walk
@@ -39,17 +41,20 @@ def judge(walk: Walk, view: View, year: int) -> tuple[Outcome, str]:
     return Outcome.DUE, f"assessment passed on {view.assessment.result_on if view.assessment else ''}"
 
 
-def withheld(walk: Walk, view: View, year: int) -> str:
-    """Why not even an advance is paid: a requirement that is not met, no application, a notice that has not run."""
-    for requirement in walk.requirements(view.subject):
-        if requirement.otherwise != "warn" and view.holds(requirement) is False:
-            return f"{view.said(requirement)} [{requirement.clause}]"
-    view.take_lacking()
+def advanced_on(walk: Walk, view: View, year: int, day: date) -> tuple[date, Outcome, str]:
+    """The day of an advance, and whether it is paid: applied for, published, and nothing known against it by then."""
+    asked = replace(view, days={}, lacking={})
     for gate in (_application, _noticed):
-        said = gate(walk, view, year)
+        said = gate(walk, asked, year)
         if said is not None:
-            return said[1]
-    return ""
+            return day, *said
+    day = max([day, *asked.days.values()])
+    known = replace(view, days={}, lacking={}, as_of=day)
+    for requirement in walk.requirements(view.subject):
+        if requirement.otherwise != "warn" and known.holds(requirement) is False:
+            outcome = Outcome.INELIGIBLE if requirement.otherwise == "refuse" else Outcome.PENDING
+            return day, outcome, f"{known.said(requirement)} [{requirement.clause}]"
+    return day, Outcome.DUE, ""
 
 
 def _unmet(requirement: Requirement, view: View) -> tuple[Outcome, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -49,8 +50,10 @@ def _once(
 ) -> list[Claim]:
     """The first claim of a key stands; later ones are not eligible, and say which stands."""
     standing: dict[tuple[str, ...], Claim] = {}
-    touched = _touched(document, rule.provisions, claims)
-    for n in sorted(touched, key=lambda n: (_best(rule, claims, n), _order(claims[n]))):
+    touched, best = _touched(document, rule.provisions, claims), Counter[tuple[object, ...]]()
+    for n in touched if rule.keep == "highest" else ():
+        best[_settled_with(claims[n])] += claims[n].potential_fen
+    for n in sorted(touched, key=lambda n: (-best[_settled_with(claims[n])], _order(claims[n]))):
         claim = claims[n]
         if not any(line.outcome in (Outcome.DUE, Outcome.PENDING) for line in claim.lines):
             continue
@@ -60,11 +63,7 @@ def _once(
             claims[n] = _all_wait(claim, f"{waits_for(missing)} [{rule.clause}]")
             continue
         first = standing.setdefault(key, claim)
-        if (first.subject.subject_id, first.provision_id, first.number) != (
-            claim.subject.subject_id,
-            claim.provision_id,
-            claim.number,
-        ):  # an advance and its settlement are one
+        if _settled_with(first) != _settled_with(claim):
             stands = "claimed already as" if rule.keep == "first" else "the highest is"
             why = f"{stands} {first.claim_id}; once for each {', '.join(rule.key)} [{rule.clause}]"
             lines = tuple(line.turned(Outcome.INELIGIBLE, why) for line in claim.lines)
@@ -72,17 +71,9 @@ def _once(
     return claims
 
 
-def _best(rule: Once, claims: Sequence[Claim], n: int) -> int:
-    """What comes first: the highest with all its advances, or nothing but the order."""
-    if rule.keep == "first":
-        return 0
-    own = claims[n]
-    same = (c for c in claims if c.subject is own.subject or c.subject == own.subject)
-    return -sum(
-        c.potential_fen
-        for c in same
-        if (c.document, c.provision_id, c.number) == (own.document, own.provision_id, own.number)
-    )
+def _settled_with(claim: Claim) -> tuple[object, ...]:
+    """What a claim and its advances share: together they are one."""
+    return claim.document, claim.provision_id, claim.subject.subject_id, claim.number
 
 
 def _key(view: View, name: str) -> str:
@@ -142,7 +133,7 @@ def _cut(document: Document, rule: Ceiling, claims: list[Claim], members: list[i
         raise CeilingExceeded(
             f"the claims of {', '.join(rule.provisions)} exceed their ceiling",
             where=where,
-            got=f"{format_yuan(asked)} yuan",
+            got=f"{format_yuan(asked)} yuan; the largest: {', '.join(_largest(claims, members))}",
             wanted=f"at most {format_yuan(high)} yuan",
             clause=f"{document.id} {rule.clause}",
             fix="correct the shares or the facts: the document gives no more",
@@ -162,6 +153,11 @@ def _cut(document: Document, rule: Ceiling, claims: list[Claim], members: list[i
     for n in members:
         if _whole(claims[n]) > parts[n]:
             claims[n] = _cut_claim(claims[n], parts[n], f"{what}, {rule.excess.replace('_', ' ')} [{rule.clause}]")
+
+
+def _largest(claims: Sequence[Claim], members: Sequence[int]) -> list[str]:
+    ranked = sorted(members, key=lambda n: -_whole(claims[n]))[:3]
+    return [f"{claims[n].claim_id} {format_yuan(_whole(claims[n]))}" for n in ranked]
 
 
 def _public(claim: Claim, line: Line) -> int:

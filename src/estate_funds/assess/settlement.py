@@ -7,14 +7,13 @@ books be replayed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from estate_funds.assess.claim import Claim, Line, Outcome, Share
 from estate_funds.assess.division import Division, choose_split
-from estate_funds.assess.gates import withheld
+from estate_funds.assess.gates import advanced_on
 from estate_funds.assess.view import View, waits_for
 from estate_funds.calendar import Months
 from estate_funds.errors import InvariantBroken
@@ -54,33 +53,30 @@ def with_advance(walk: Walk, number: int, found: Found) -> Iterator[Claim]:
 
 
 def _advances(walk: Walk, rule: Advance, number: int, found: Found) -> Iterator[Claim]:
-    """One advance, or one for each month or quarter of the period that has one."""
-    if all(line.outcome in (Outcome.INELIGIBLE, Outcome.ENDED) for line in found.lines):
+    """One advance, or one for each month or quarter of the period; each by what was known on its day."""
+    if all(line.outcome is Outcome.ENDED for line in found.lines):
         return
     subject, period = found.view.subject, found.period
-    view = walk.view(subject, number, found.view.counted, period.start)  # which knows of nothing that comes later
+    view = walk.view(subject, number, found.view.counted, period.start)
     view.assessment = None
-    step = PERIODS[rule.each] if rule.each else len(period)
-    starts = range(0, len(period), step)
     whole_fen, formula = _whole(rule, view, found.whole_fen)
     missing = view.take_lacking()
-    held = withheld(walk, replace(view, days={}, lacking={}), number) if whole_fen else ""
     if whole_fen == 0 and not missing:
         return
+    step = PERIODS[rule.each] if rule.each else len(period)
     before = 0
-    for n, offset in enumerate(starts, start=1):
+    for n, offset in enumerate(range(0, len(period), step), start=1):
         months = Months(period.start + offset, min(period.start + offset + step, period.end))
         until = round_fen(Fraction(whole_fen * (months.end - period.start), len(period)), Rounding.DOWN)
+        first = subject.start if rule.asked else months.start.first_day
+        day, outcome, why = advanced_on(walk, view, number, max([first, *view.days.values()]))
+        if outcome is Outcome.INELIGIBLE:
+            return
         line = _line(walk, rule, view, months, number, until - before, formula, (missing, found.anchor))
         before = until
-        line = line.turned(Outcome.PENDING, held) if held else line
-        day = max([months.start.first_day, *view.days.values()]) if rule.asked is None else None
         part = f"advance-{n}" if rule.each else "advance"
-        yield walk.seal(view, number, months, [line], part=part, decided_on=day or _asked_on(view, subject.start))
-
-
-def _asked_on(view: View, start: date) -> date:
-    return max([start, *view.days.values()])
+        line = line.turned(Outcome.PENDING, why) if outcome is Outcome.PENDING else line
+        yield walk.seal(view, number, months, [line], part=part, decided_on=day)
 
 
 def _whole(rule: Advance, view: View, claim_fen: int) -> tuple[int, str]:

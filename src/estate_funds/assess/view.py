@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
+from operator import ge, gt, le, lt
+from typing import Any
 
 from estate_funds.calendar import Month, whole_months
 from estate_funds.errors import CellError
 from estate_funds.money import Rounding, format_rate, round_fen
 from estate_funds.policy import BUILT_IN, LEVELS, Bounds, Conditions, Derived, Document
+from estate_funds.policy.facts import NO, YES
 from estate_funds.registry import CENTI_M2, Assessment, Assessments, Registry, Subject, Value
 
-YES, NO = "yes", "no"
 WORDS = {
     "at_least": "at least",
     "above": "above",
@@ -24,6 +27,11 @@ WORDS = {
     "on_or_before": "on or before",
     "before": "before",
 }
+MET: Mapping[str, Callable[[Any, Any], bool]] = {
+    "at_least": ge, "above": gt, "at_most": le, "below": lt,
+    "on_or_after": ge, "after": gt, "on_or_before": le, "before": lt,
+}  # fmt: skip
+Ranking = tuple[list[Fraction] | None, dict[str, date]]  # what peers have, and when that was known
 
 
 @dataclass(slots=True)
@@ -37,9 +45,10 @@ class View:
     period: str
     counted: date
     assessment: Assessment | None = None
-    ranks: dict[object, dict[str, Fraction | None]] = field(default_factory=dict)
+    ranks: dict[object, Ranking] = field(default_factory=dict)
     lacking: dict[str, None] = field(default_factory=dict)
     days: dict[str, date] = field(default_factory=dict)
+    as_of: date | None = None  # what was known later is not known
 
     # --- values ---
 
@@ -51,11 +60,11 @@ class View:
             rule = self.document.facts[name]
             owner = self.owner(rule.of)
             fact = self.registry.facts.get((owner, name, self.period if rule.each_period else "")) if owner else None
-            if fact is None:
+            if fact is None or (self.as_of and fact.known_on and fact.known_on > self.as_of):
                 self.lacking[name] = None
                 return None
             if fact.known_on is not None:
-                self.days[f"{name}@{self.period}" if rule.each_period else name] = fact.known_on
+                self.known({f"{name}@{self.period}" if rule.each_period else name: fact.known_on})
             return fact.value
         found = self._built_in(name)
         if found is None:
@@ -87,17 +96,14 @@ class View:
         self.lacking.clear()
         return found
 
+    def known(self, days: Mapping[str, date]) -> None:
+        """Note the days on which facts were known; of one that several subjects have, the last."""
+        for name, day in days.items():
+            self.days[name] = max(day, self.days.get(name, day))
+
     def owner(self, kind: str) -> str | None:
-        """The id of the subject itself, of what contains it, of its estate or unit, that is of a kind."""
-        if kind == self.subject.kind:
-            return self.subject.subject_id
-        if kind in LEVELS:
-            unit = self.subject.units.get(kind)
-            return unit if kind == "estate" or unit is None else f"{kind}/{unit}"
-        above = self.registry.subjects.get(self.subject.parent)
-        while above is not None and above.kind != kind:
-            above = self.registry.subjects.get(above.parent)
-        return above.subject_id if above else None
+        """The id of the subject itself, or of what it belongs to, that is of a kind."""
+        return self.registry.owner(self.subject, kind)
 
     # --- conditions ---
 
@@ -109,7 +115,7 @@ class View:
         if bounds.is_ is not None:
             return found in bounds.is_
         if isinstance(found, date):
-            return all(_date_met(found, name, bound) for name, bound in bounds.days.items())
+            return all(MET[name](found, bound) for name, bound in bounds.days.items())
         if isinstance(found, str):
             raise CellError(f"{bounds.fact} of {self.subject.subject_id} is no number", got=found, wanted="a number")
         scale = Fraction(1)
@@ -118,7 +124,7 @@ class View:
             if whole is None:
                 return None
             scale = whole
-        return all(_number_met(found, name, _bound(bound * scale, bounds)) for name, bound in bounds.numbers.items())
+        return all(MET[name](found, _bound(bound * scale, bounds)) for name, bound in bounds.numbers.items())
 
     def all_hold(self, conditions: Conditions) -> bool | None:
         """Whether all are met: no if one is not, whatever else is unknown."""
@@ -192,11 +198,10 @@ class View:
         if rule.sum_over is None:
             return None
         found = Fraction(0)
-        for member in self.registry.of_kind(rule.sum_over.kind):
-            view = replace(self, subject=member, assessment=None, lacking={}, days=self.days)
-            if view.owner(self.subject.kind) != self.subject.subject_id or not member.there_on(self.counted):
+        for member in self.registry.members(rule.sum_over.kind, self.subject.kind, self.subject.subject_id):
+            if not member.there_on(self.counted):
                 continue
-            number = view.number(rule.sum_over.fact)
+            number = replace(self, subject=member, assessment=None, lacking={}).number(rule.sum_over.fact)
             if number is None:
                 self.lacking[f"{rule.sum_over.fact} of {member.subject_id}"] = None
                 return None
@@ -209,7 +214,7 @@ class View:
         if before is None:
             self.lacking[str(rule.previous)] = None
             return None
-        view = replace(self, period=before, assessment=None, lacking={}, days=self.days)
+        view = replace(self, period=before, assessment=None, lacking={})
         found = view.value(str(rule.previous))
         if found is None:
             self.lacking[f"{rule.previous} of {before}"] = None
@@ -234,31 +239,32 @@ class View:
 
     def _rank(self, name: str, within: str | None) -> Fraction | None:
         """The place among all of its kind, the highest first; equals share the better place; all wait for the last."""
-        key = (self.subject.kind, name, self.period, self.counted)
+        kind, unit = self.subject.kind, self.owner(within) if within else None
+        key = (kind, name, within, unit, self.period, self.counted, self.as_of)
         if key not in self.ranks:
-            peers = [s for s in self.registry.of_kind(self.subject.kind) if s.there_on(self.counted)]
-            self.ranks[key] = {s.subject_id: self._of_peer(s, name) for s in peers}
-        numbers = self.ranks[key]
-        if within is not None:
-            unit = self.owner(within)
-            numbers = {s: n for s, n in numbers.items() if self._owner_of(s, within) == unit}
+            peers = self.registry.members(kind, within, unit) if within else self.registry.of_kind(kind)
+            self.ranks[key] = self._ranking(name, peers)
+        numbers, days = self.ranks[key]
         own = self.number(name)
-        if own is None or None in numbers.values():
+        if own is None or numbers is None:
             self.lacking[name] = None
             return None
-        return Fraction(1 + sum(number is not None and number > own for number in numbers.values()))
+        self.known(days)
+        return Fraction(1 + len(numbers) - bisect_right(numbers, own))
 
-    def _owner_of(self, subject_id: str, kind: str) -> str | None:
-        peer = self.registry.subject(subject_id)
-        view = View(self.document, self.registry, self.assessments, peer, self.period, self.counted)
-        return view.owner(kind)
-
-    def _of_peer(self, subject: Subject, name: str) -> Fraction | None:
-        assessment = self.assessments.get((subject.subject_id, int(self.period))) if self.period.isdigit() else None
-        peer = View(
-            self.document, self.registry, self.assessments, subject, self.period, self.counted, assessment, self.ranks
-        )
-        return peer.number(name)
+    def _ranking(self, name: str, peers: Iterable[Subject]) -> Ranking:
+        """The numbers of those there, the lowest first, and when they were known; None while one is not."""
+        numbers: list[Fraction] = []
+        days: dict[str, date] = {}
+        for peer in peers:
+            if not peer.there_on(self.counted):
+                continue
+            result = self.assessments.get((peer.subject_id, int(self.period))) if self.period.isdigit() else None
+            number = replace(self, subject=peer, assessment=result, lacking={}, days=days).number(name)
+            if number is None:
+                return None, {}
+            numbers.append(number)
+        return sorted(numbers), days
 
     # --- what the register knows ---
 
@@ -331,19 +337,6 @@ def _bound(bound: Fraction, bounds: Bounds) -> Fraction:
     if bounds.rounded_to is None:
         return bound
     return round_fen(bound / bounds.rounded_to, Rounding.HALF_UP) * bounds.rounded_to
-
-
-def _number_met(found: Fraction, name: str, bound: Fraction) -> bool:
-    return {"at_least": found >= bound, "above": found > bound, "at_most": found <= bound, "below": found < bound}[name]
-
-
-def _date_met(found: date, name: str, bound: date) -> bool:
-    return {
-        "on_or_after": found >= bound,
-        "after": found > bound,
-        "on_or_before": found <= bound,
-        "before": found < bound,
-    }[name]
 
 
 def number_text(value: Fraction) -> str:

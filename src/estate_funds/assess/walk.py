@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
@@ -14,7 +14,7 @@ from estate_funds.assess.claim import Claim, Line, Outcome, Share
 from estate_funds.assess.division import Division, choose_split, holder_of_role
 from estate_funds.assess.gates import judge
 from estate_funds.assess.settlement import with_advance
-from estate_funds.assess.view import View, number_text, waits_for
+from estate_funds.assess.view import Ranking, View, number_text, waits_for
 from estate_funds.calendar import (
     MONTHS_PER_YEAR,
     Month,
@@ -30,6 +30,7 @@ from estate_funds.policy import PERIODS, Document, PayerSplit, Provision, Rate, 
 from estate_funds.registry import Assessment, Assessments, Registry, Subject
 
 QUARTER = 3
+LEAP_DAY = (2, 29)  # in other years, the last of February
 EVER = Month.of(date.max)
 
 
@@ -84,7 +85,7 @@ class Walk:
     assessments: Assessments
     above: Sequence[Document] = ()  # documents of the case that replace this provision while they hold
     below: Sequence[Document] = ()  # documents whose provision this one replaces
-    ranks: dict[object, dict[str, Fraction | None]] = field(default_factory=dict)  # what peers have, asked once
+    ranks: dict[object, Ranking] = field(default_factory=dict)  # what peers have, asked once
 
     # --- periods ---
 
@@ -111,6 +112,12 @@ class Walk:
         if self.grouped and kind != "service_year":  # a claim for many begins with the period, whenever each one came
             return [number for number in numbers if numbered_period(kind, number).start in window]
         return [number for number in numbers if self.period(served, number).start in window]
+
+    @property
+    def assessed(self) -> bool:
+        """Whether the result of an assessment decides."""
+        gate = self.provision.gate
+        return (gate is not None and gate.fact == "assessment") or self.provision.weights == "score"
 
     @property
     def grouped(self) -> bool:
@@ -163,9 +170,9 @@ class Walk:
         views = [self.view(subject, number, run.counted, months.start, run) for run, months in runs]
         priced = [self.price(view, run, months, period) for view, (run, months) in zip(views, runs, strict=True)]
         for view in views[1:]:
-            views[0].days |= view.days
+            views[0].known(view.days)
         amounts, view, day = self.rounded(priced), views[0], runs[0][0].anchor
-        asked = [p.outcome not in (Outcome.INELIGIBLE, Outcome.ENDED) for p in priced]
+        asked = [p.outcome is not Outcome.ENDED for p in priced]
         would_be = bounded(
             self.provision, view, [n if a else 0 for n, a in zip(amounts, asked, strict=True)], asked, day
         )
@@ -244,8 +251,9 @@ class Walk:
         if rule == "enrolment":
             return subject.start
         number, day = (int(part) for part in rule.split("-"))
-        there = Month.parse(f"{month.year:04d}-{number:02d}")
-        return max(subject.start, there.first_day.replace(day=min(day, there.last_day.day)))
+        if (number, day) == LEAP_DAY:
+            return max(subject.start, Month.of(date(month.year, number, 1)).last_day)
+        return max(subject.start, date(month.year, number, day))
 
     def decision(self, subject: Subject, year: int, month: Month) -> date | None:
         """The day of the decision that the gate asks for."""
@@ -294,7 +302,7 @@ class Walk:
         payable = outcome in (Outcome.DUE, Outcome.PENDING)
         value, ended = self.value_of(rate, year, view, strict=payable)
         unknown += view.take_lacking()
-        base = view.number(measure)
+        base = whole = view.number(measure)
         if base is not None and rate.base_at_most is not None:
             times = view.number(rate.base_at_most.per) if rate.base_at_most.per else Fraction(1)
             base = None if times is None else min(base, rate.base_at_most.value * times)
@@ -320,7 +328,8 @@ class Walk:
         exact_fen = yuan * factor * FEN_PER_YUAN / max(units, 1)
         clause = f"{rate.clause}, year {year}" if rate.years else rate.clause
         how = self.how_counted(view, measure)
-        formula = how_much + factor_text
+        counted = f" (of {number_text(whole)})" if whole is not None and whole != base else ""
+        formula = how_much + factor_text + counted
         return Priced(
             months, year, base, measure, value, formula, outcome, reason + how, clause, split, exact_fen, units
         )
@@ -445,13 +454,11 @@ class Walk:
                 where=f"subjects.csv, row {first.row}",
                 fix="give it a parent, or a place",
             )
-        view = members[0][0]
-        whole = View(
-            self.document, self.registry, self.assessments, self.registry.subject(group), view.period, view.counted
-        )
-        for member, _, _ in members:
-            whole.days |= member.days
-            whole.assessment = whole.assessment or member.assessment
+        assessment = next((view.assessment for view, _, _ in members if view.assessment), None)
+        subject = self.registry.subject(group)
+        whole = replace(members[0][0], subject=subject, assessment=assessment, lacking={}, days={})
+        for view, _, _ in members:
+            whole.known(view.days)
         months = Months(min(m.start for _, m, _ in members), max(m.end for _, m, _ in members))
         return self.seal(whole, number, months, [line for _, _, lines in members for line in lines])
 
@@ -467,7 +474,9 @@ class Walk:
     ) -> Claim:
         """The claim, with payee, day of decision and warnings."""
         sealed, subject, provision = tuple(lines), view.subject, self.provision
-        results = [self.result(subject, line.service_year, line.months.start) for line in sealed]
+        asked = [self.result(subject, line.service_year, line.months.start) for line in sealed]
+        results = asked if self.assessed else []
+        decided_on = decided_on or self.decided(view, results, period)
         warnings = [
             f"{view.said(r)} [{r.clause}]"
             for r in self.requirements(subject)
@@ -496,7 +505,7 @@ class Walk:
             payee_class=subject.kind if role == "subject" else role,
             payee=payee or "",
             booked=frozenset(self.document.fund(provision.pays_from).held_by),
-            decided_on=decided_on or self.decided(view, results, period),
+            decided_on=decided_on,
             warnings=tuple(dict.fromkeys(warnings)),
             part=part,
         )

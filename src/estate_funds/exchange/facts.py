@@ -8,12 +8,21 @@ from fractions import Fraction
 from pathlib import Path
 
 from estate_funds.calendar import parse_day
-from estate_funds.errors import CellError, ColumnError, DateError, DuplicateRow, EstateFundsError, TableError, nearest
+from estate_funds.errors import (
+    CaseError,
+    CellError,
+    ColumnError,
+    DateError,
+    DuplicateRow,
+    EstateFundsError,
+    TableError,
+    nearest,
+)
 from estate_funds.exchange.columns import FACTS, SUBJECTS
 from estate_funds.exchange.tables import Column, Row, parse_number, read_header, read_table
 from estate_funds.money import FEN_PER_YUAN, parse_share, parse_yuan
 from estate_funds.policy import LEVELS, Document, FactRule
-from estate_funds.registry import CENTI_M2, Fact, Registry, Subject, Value, estate_subject
+from estate_funds.registry import CENTI_M2, Fact, Registry, Subject, Value
 
 _PERIOD = re.compile(r"\d{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?|[1-9]\d?")
 
@@ -78,16 +87,16 @@ def _subject(row: Row, found: Mapping[str, Subject], bare: Registry, kinds: set[
             "it ends before it begins", where=f"{row.where}, column until", got=end, wanted=f"after {start}"
         )
     if place:
-        known = {**bare.units, **{e.estate_id: estate_subject(e) for e in bare.estates.values()}}
-        if place not in known:
+        try:
+            units = bare.subject(place).units
+        except CaseError as error:
             raise CellError(
                 "no estate and no unit of the register",
                 where=f"{row.where}, column place",
                 got=repr(place),
                 wanted=f"an estate_id, or <level>/<name> with a level of {', '.join(LEVELS[:-1])}",
-                fix=nearest(place, known),
-            )
-        units = known[place].units
+                fix=error.fix,
+            ) from None
     elif parent:
         units = found[parent].units
     else:
@@ -156,7 +165,7 @@ def _fact(
     subject_id, period = row.text("subject_id"), row.text("period")
     try:
         subject = registry.subject(subject_id)
-    except EstateFundsError as error:
+    except CaseError as error:
         raise CellError(
             "no estate, unit or subject of this id",
             where=f"{row.where}, column subject_id",
@@ -223,7 +232,7 @@ def with_households(rows: Iterable[Row], registry: Registry) -> tuple[list[Subje
     """Households as subjects of their estates, and their floor areas as facts."""
     subjects, facts = [], []
     for row in rows:
-        units = estate_subject(registry.estates[row.text("estate_id")]).units
+        units = registry.subject(row.text("estate_id")).units
         name = row.text("household_id")
         start, end = row.day("registered_on"), row.optional_day("removed_on")
         subjects.append(Subject(name, "household", name, units, start, end, "", row.number))

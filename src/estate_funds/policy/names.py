@@ -246,6 +246,13 @@ def _cycles(document: Document) -> Iterator[Problem]:
                 yield f"derived.{name}.{rule.way}", fact, "a fact", nearest(fact, _fact_names(document))
             elif rule.wants and rule.wants != _kind_of(found):
                 yield f"derived.{name}.{rule.way}", fact, f"a fact that is a {rule.wants}; this is {found}", ""
+        if rule.previous in BUILT_IN:
+            yield (
+                f"derived.{name}.previous",
+                rule.previous,
+                "a fact with each_period: what the register knows has none",
+                "",
+            )
         if rule.sum_over is not None and document.fact_type(rule.sum_over.fact) not in NUMBERS:
             place, fact = f"derived.{name}.sum_over.fact", rule.sum_over.fact
             yield place, fact, "a fact that is a number", nearest(fact, _fact_names(document))

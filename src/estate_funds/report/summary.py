@@ -25,12 +25,17 @@ def documents_text(case: Case) -> str:
     rows = []
     for document in case.documents.values():
         rows += [f"{document.number}  {document.title}", f"  {document.issuer}; {document.text_digest[:23]}…"]
+        said: dict[str, None] = {}
         for name in case.file.claims:
             if name.split("/")[0] != document.id:
                 continue
             provision = document.provision(name.split("/")[1])
-            rows += [f"  {name}: {provision.title}", f"  [{provision.clause}] {document.quote(provision.clause)}"]
-            rows += [f"  assumed [{a.clause}] {a.text}" for a in document.assumptions_for(provision)]
+            quote = f"  [{provision.clause}] {document.quote(provision.clause)}"
+            rows += [f"  {name}: {provision.title}", *([] if quote in said else [quote])]
+            said[quote] = None
+            assumed = [f"  assumed [{a.clause}] {a.text}" for a in document.assumptions_for(provision)]
+            rows += [row for row in assumed if row not in said]
+            said |= dict.fromkeys(assumed)
     return "\n".join(rows)
 
 
@@ -57,7 +62,8 @@ def awards_text(claims: Claims) -> str:
     if len(parts) <= 1:
         return _awards(claims)
     tables = [f"{name}: {title}\n{_awards(Claims(part))}" for (name, title), part in parts.items()]
-    return "\n\n".join([*tables, f"in all: {format_yuan(claims.amount_fen)}"])
+    booked = sum(fen for claim in claims for payer, fen in claim.shares.items() if payer in claim.booked)
+    return "\n\n".join([*tables, f"in all, from the funds of these books: {format_yuan(booked)}"])
 
 
 def _awards(claims: Claims) -> str:
