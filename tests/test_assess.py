@@ -317,6 +317,15 @@ def test_a_division_keeps_to_its_window_and_its_document() -> None:
     assert [c.number for c in assess(ended, "pool", registry, facts, window=window)] == [2023]
 
 
+def test_no_share_of_a_division_is_decided_before_the_last_result() -> None:
+    registry = Registry.build({name: make_estate(name, declared_households=100) for name in "ab"}, {})
+    days = {"a": date(2023, 1, 5), "b": date(2023, 2, 20)}
+    facts = Assessments(Assessment(name, 2022, "good", day) for name, day in days.items())
+    document = parse_document(POOL.format(weights="household"), source="x")
+    claims = assess(document, "pool", registry, facts, window=Months.calendar_year(2022))
+    assert [c.decided_on for c in claims] == [date(2023, 2, 20)] * 2
+
+
 def test_a_division_waits_for_every_result_and_never_pays_without() -> None:
     amounts, states = pool("household", {"a": ("good", None), "b": ("good", None)})
     assert set(amounts.values()) == {0}

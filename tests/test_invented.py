@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ from estate_funds.assess import Status
 from estate_funds.case import Case
 from estate_funds.load import load_document
 from estate_funds.testing.worked_cases import WorkedCase, check_worked_case, read_worked_cases
+from estate_funds.vouchers import reverse
 
 INVENTED = Path(__file__).parent / "invented"
 DOCUMENTS = sorted(p for p in INVENTED.glob("*.toml") if not p.name.endswith(".cases.toml"))
@@ -142,6 +144,19 @@ def test_a_refund_is_booked_back_into_the_funds_that_paid(wanghai: Path, tmp_pat
         ]
         paid = {b.fund: b.available_fen for b in books.balances()}
         assert paid["estate-money/estate/a"] == 2_500_001 + 2_400_000
+
+
+def test_a_refund_reversed_is_booked_again_and_counted_once(wanghai: Path, tmp_path: Path) -> None:
+    path = wanghai / "case.toml"
+    only = re.sub("(?m)^claims = .*", 'claims = ["wanghai-2025/works"]', path.read_text(encoding="utf-8"))
+    path.write_text(only.replace('close_through = "2025-12"\n', ""), encoding="utf-8")
+    case = run(wanghai, tmp_path / "books.db")
+    with Books.open(str(tmp_path / "books.db"), recorded_on=TODAY) as books:
+        back = next(e for e in books.entries() if e.draft.purpose == "refund")
+        books.post(reverse(back, on=date(2025, 12, 20), hands=case.hands, narrative="wrong account"))
+        assert [f.rule for f in books.audit(case).findings] == ["wrong-amount"]
+        books.post(next(c for c in case.claims.of("w1") if not c.part), on=date(2025, 12, 21), maker="A", approver="B")
+        assert books.audit(case).findings == ()
 
 
 def test_a_changed_fact_after_posting_is_found(wanghai: Path, tmp_path: Path) -> None:

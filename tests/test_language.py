@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import make_estate
-from estate_funds.assess import Claims, Outcome, Status, apply_limits, assess
+from estate_funds.assess import Claims, Outcome, Status, View, apply_limits, assess
 from estate_funds.calendar import Month, Months
 from estate_funds.errors import AllocationError, CaseError, CeilingExceeded, NoRuleInForce, PolicyError
 from estate_funds.money import allocate_within
@@ -199,6 +199,41 @@ into = "money"
 from = 2024-01-01
 clause = "1"
 """
+
+LATER = """
+[[requirements]]
+fact = "paid"
+at_least = "50"
+otherwise = "refuse"
+clause = "1"
+"""
+
+
+@pytest.mark.parametrize(
+    ("known_on", "due"),
+    [(date(2024, 12, 31), {"once/advance": 3000, "once": -3000}), (date(2024, 2, 1), {"once": 0})],
+)
+def test_an_advance_is_judged_by_what_was_known_on_its_day(known_on: date, due: dict[str, int]) -> None:
+    """What is known later does not undo it: the settlement asks for it back; what was known before never paid it."""
+    advance = 'advance = { at_most = "0.3", of = "cost", clause = "1" }\npays_into = "taken"'
+    document = town(provision=advance, tail=TAKEN + LATER)
+    there = registry({"w": {"cost": Fraction(100)}})
+    facts = Facts([("w", "cost", "", Fact(Fraction(100))), ("w", "paid", "", Fact(Fraction("49.99"), known_on))])
+    known = Registry.build(there.estates, there.headcounts, subjects=there.subjects.values(), facts=facts)
+    claims = assess(document, "grant", known, Assessments(), window=WINDOW)
+    assert {c.claim_id.removeprefix("town/grant/w/"): c.amount_fen for c in claims} == due
+
+
+def test_what_no_gate_asks_for_does_not_decide() -> None:
+    """The estate's assessment is not this provision's: a notice that has run decides alone."""
+    works: dict[str, dict[str, Fraction | date | str]] = {
+        "w": {"cost": Fraction(100), "posted": date(2024, 4, 1), "objection": "no"}
+    }
+    there = registry(works)
+    results = Assessments([Assessment("a", 2024, "pass", date(2025, 1, 10))])
+    claim = assess(town(provision=NOTICE), "grant", there, results, window=WINDOW)["w"]
+    assert claim.decided_on == date(2024, 4, 9)
+
 
 NOTICE = 'notice = { days = 7, published_on = "posted", objection = "objection", clause = "1" }'
 
@@ -400,3 +435,29 @@ def test_a_territory_that_is_nowhere_is_refused(tmp_path: Path) -> None:
     (folder / "case.toml").write_text(case.replace('["donghu-2021-17"]', '["local.toml"]'), encoding="utf-8")
     with pytest.raises(CaseError, match="did you mean '公园街道'"):
         load_case(folder)
+
+
+def test_what_rests_on_several_subjects_is_decided_when_the_last_is_known() -> None:
+    ranked = '[derived.place]\ntext = "place"\nrank_of = "cost"\nwithin = "estate"\nclause = "1"'
+    held = '[[requirements]]\nfact = "place"\nat_most = "2"\notherwise = "refuse"\nclause = "1"'
+    summed = '[derived.costs]\ntext = "all"\nsum_over = { kind = "work", fact = "cost" }\nclause = "1"'
+    costs = {"w1": (Fraction(3), date(2024, 6, 1)), "w2": (Fraction(2), date(2024, 5, 1))}
+    bare = registry({name: {} for name in costs})
+    facts = Facts((name, "cost", "", Fact(value, known)) for name, (value, known) in costs.items())
+    there = bare.with_subjects(bare.subjects.values(), facts)
+
+    together = assess(town(provision='claim_per = "estate"'), "grant", there, Assessments(), window=WINDOW)
+    assert [c.decided_on for c in together] == [date(2024, 6, 1)]
+    each = assess(town(tail=f"{ranked}\n\n{held}"), "grant", there, Assessments(), window=WINDOW)
+    assert [c.decided_on for c in each] == [date(2024, 6, 1)] * 2
+    view = View(town(tail=summed), there, Assessments(), there.subject("a"), "", date(2024, 7, 1))
+    assert (view.value("costs"), view.days) == (5, {"cost": date(2024, 6, 1)})
+
+
+def test_the_register_knows_what_belongs_to_what() -> None:
+    works = registry({"w1": {}, "w2": {}})
+    estate = works.subject("a")
+    assert [s.subject_id for s in works.members("work", "estate", "a")] == ["w1", "w2"]
+    assert works.members("work", "estate", "b") == works.of_kind("post") == ()
+    assert works.estates_in(works.subject("street/street")) == works.estates_in(estate) == [works.estates["a"]]
+    assert works.owner(works.subject("w1"), "street") == "street/street"

@@ -209,12 +209,12 @@ Work = Step | PeriodEnd
 def _as_steps(item: Draft | Step | Claim, on: date | None, hands: Hands) -> Iterator[Step]:
     """What is asked for as steps: a claim that is due is promised and paid."""
     if isinstance(item, Claim):
+        day, origin = on or item.decided_on or item.months.end.first_day, f"claim {item.claim_id}"
         if item.status is Status.DUE and vouchers.payer_funds(item):
-            day, origin = on or item.decided_on or item.months.end.first_day, f"claim {item.claim_id}"
             yield Step(vouchers.encumber(item, on=day, hands=hands), origin, item)
             yield Step(vouchers.disburse(item, on=day, hands=hands), origin, item)
-        for draft in vouchers.refunds(item, on=on or item.months.end.first_day, hands=hands):
-            yield Step(draft, f"claim {item.claim_id}", item)
+        for draft in vouchers.refunds(item, on=day, hands=hands):
+            yield Step(draft, origin, item)
     else:
         yield item if isinstance(item, Step) else Step(item, "")
 

@@ -27,6 +27,7 @@ from estate_funds.funds import PAYEE, Fund, Permit, fund_id, holder_of
 from estate_funds.journal import Draft, Entry, Evidence
 from estate_funds.money import format_yuan
 from estate_funds.policy import LEVELS, Document
+from estate_funds.policy.fences import IncomeRule
 from estate_funds.registry import Assessments, Registry, Subject
 from estate_funds.text import counted
 from estate_funds.vouchers import Hands
@@ -246,7 +247,7 @@ class Case:
         """Make every draft once: an InputError for a row that cannot become one, before anything is posted."""
         for document in self.documents.values():
             if (place := document.territory) is not None:
-                known = self._units[place.level]
+                known = self._holders[place.level]
                 if not known & {*place.names}:
                     raise CaseError(
                         f"{document.id} holds nowhere in this case",
@@ -283,9 +284,12 @@ class Case:
         return self.documents[name.split("/")[0]]
 
     @cached_property
-    def _units(self) -> dict[str, set[str]]:
-        """The names of the units at each level."""
-        return {level: {estate.unit_at(level) for estate in self.registry.estates.values()} for level in LEVELS}
+    def _holders(self) -> dict[str, set[str]]:
+        """Who can hold a fund at each level, by name, and of each kind, by id."""
+        found = {level: {estate.unit_at(level) for estate in self.registry.estates.values()} for level in LEVELS}
+        for subject in self.registry.subjects.values():
+            found.setdefault(subject.kind, set()).add(subject.subject_id)
+        return found
 
     @cached_property
     def _first_day(self) -> date:
@@ -313,13 +317,13 @@ class Case:
                 "no document of the case has such a fund", where=origin, got=repr(fund), fix=nearest(fund, known)
             )
         if parts[1] in LEVELS or any(parts[1] in d.kinds for d in self.documents.values()):
-            units = self._units.get(parts[1], {s.subject_id for s in self.registry.of_kind(parts[1])})
-            if parts[2] not in units:
+            holders = self._holders.get(parts[1], set())
+            if parts[2] not in holders:
                 raise CaseError(
                     f"no {parts[1]} of that name in {'estates' if parts[1] in LEVELS else 'subjects'}.csv",
                     where=origin,
                     got=repr(fund),
-                    fix=nearest(parts[2], units),
+                    fix=nearest(parts[2], holders),
                 )
         return _standing_fund([define_fund(d, *holder_of(fund)) for d in holding], holding)
 
@@ -385,7 +389,7 @@ class Case:
 
     def _check_income(self, row: Row) -> None:
         """An income comes with the documents that its source asks for."""
-        rule = next(i for d in self.standing for i in d.incomes if row.text("source") in i.sources)
+        _, rule = self._income_rule(row)
         held = {evidence.kind for evidence in self._evidence(row.text("evidence"), row.where)}
         if not held.issuperset(rule.requires):
             raise CellError(
@@ -396,23 +400,26 @@ class Case:
                 clause=rule.clause,
             )
 
-    def _income_fund(self, row: Row) -> str:
-        """The fund of the subject itself, where its kind holds one; else that of the unit that it belongs to."""
-        source = row.text("source")
-        routes = {s: (d, income.into) for d in reversed(self.standing) for income in d.incomes for s in income.sources}
-        own_units = self._units_of(row.text("subject_id"))
-        here = [d for d in reversed(self.standing) if d.covers(own_units)]
-        routes |= {s: (d, income.into) for d in here for income in d.incomes for s in income.sources}
-        if source not in routes:
+    def _income_rule(self, row: Row) -> tuple[Document, IncomeRule]:
+        """What rules an income: of the documents that hold where it was earned, the one that stands above."""
+        source, units = row.text("source"), self._units_of(row.text("subject_id"))
+        routes = [(document, rule) for document in self.standing for rule in document.incomes]
+        ruling = [(document, rule) for document, rule in routes if source in rule.sources]
+        if not ruling:
+            known = sorted({name for _, rule in routes for name in rule.sources})
             raise CellError(
                 "no document of the case says which fund this income belongs to",
                 where=f"{row.where}, column source",
                 got=repr(source),
-                wanted=", ".join(sorted(routes)) or "a document with [[incomes]]",
-                fix=nearest(source, routes),
+                wanted=", ".join(known) or "a document with [[incomes]]",
+                fix=nearest(source, known),
             )
-        document, key = routes[source]
-        held_by = document.fund(key).held_by
+        return next((route for route in ruling if route[0].covers(units)), ruling[0])
+
+    def _income_fund(self, row: Row) -> str:
+        """The fund of the subject itself, where its kind holds one; else that of the unit that it belongs to."""
+        document, rule = self._income_rule(row)
+        key, held_by = rule.into, document.fund(rule.into).held_by
         try:
             subject = self._subject(row.text("subject_id"))
             own = subject.kind in held_by and subject.kind not in LEVELS

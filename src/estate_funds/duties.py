@@ -288,7 +288,7 @@ class _Asked:
 
     def views(self, names: Sequence[str]) -> Iterator[View]:
         """The facts of everything that can have all these, period by period."""
-        leaves = self.leaves(names)
+        leaves = [name for name in self.document.behind(names) if name not in self.document.derived]
         kind = self.kind(leaves)
         for subject in self.registry.of_kind(kind) if kind else ():
             for period in self.periods(subject, leaves) if self.document.covers(subject.units) else ():
@@ -303,19 +303,6 @@ class _Asked:
                 owner = view.owner(rule.of) if rule else subject.subject_id
                 found |= self._periods.get((owner or "", name), set())
         return sorted(found, key=lambda period: (len(period), period)) or [""]
-
-    def leaves(self, names: Iterable[str]) -> list[str]:
-        """Facts that are not derived, behind the ones named."""
-        found: dict[str, None] = {}
-        waiting, seen = list(names), set[str]()
-        while waiting:
-            name = waiting.pop()
-            if name in self.document.derived and name not in seen:
-                waiting += self.document.derived[name].inputs
-            elif name not in self.document.derived:
-                found[name] = None
-            seen.add(name)
-        return list(found)
 
     def kind(self, leaves: Iterable[str]) -> str | None:
         """The kind that has all these facts, itself or through what contains it; None where none does."""

@@ -188,7 +188,7 @@ def disburse(claim: Claim, *, on: date, hands: Hands, attempt: int = 1) -> Draft
     taker, purpose = payee_fund(claim), claim.provision.purpose
     for payer, fen in payer_funds(claim).items():
         if fen < 0:
-            continue  # see refund
+            continue  # see refunds
         spent = (Account.TRANSFER_OUT.value, taker) if taker else (Account.EXPENDITURE.value, purpose)
         postings += (
             Posting(payer, *spent, D, fen),

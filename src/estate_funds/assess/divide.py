@@ -36,7 +36,9 @@ def divisions(walk: Walk, window: Months) -> Iterator[Claim]:
     if walk.provision.claim_period == "once":
         for pool in walk.registry.of_kind(str(walk.provision.pool)):
             if Month.of(pool.start) in window:
-                yield from _divide(walk, 1, pool.start, Months(Month.of(pool.start), Month.of(pool.start) + 1), pool)
+                yield from _known_together(
+                    walk, 1, pool.start, Months(Month.of(pool.start), Month.of(pool.start) + 1), pool
+                )
         return
     kind = walk.provision.claim_period
     last = window.end + -1
@@ -46,7 +48,14 @@ def divisions(walk: Walk, window: Months) -> Iterator[Claim]:
             continue
         pools = walk.registry.of_kind(walk.provision.pool) if walk.provision.pool else [None]
         for one in pools:
-            yield from _divide(walk, number, months.start.first_day, months, one)
+            yield from _known_together(walk, number, months.start.first_day, months, one)
+
+
+def _known_together(walk: Walk, number: int, day: date, months: Months, pool: Subject | None) -> Iterator[Claim]:
+    """No share is known before the last result is: nobody's is decided on an earlier day."""
+    claims = list(_divide(walk, number, day, months, pool))
+    last = max((claim.decided_on for claim in claims if claim.decided_on is not None), default=None)
+    return (replace(claim, decided_on=last) for claim in claims)
 
 
 def _divide(walk: Walk, number: int, day: date, months: Months, pool: Subject | None) -> Iterator[Claim]:

@@ -231,26 +231,22 @@ def _payments(entries: Iterable[Entry]) -> tuple[Paid, dict[str, date]]:
     """What was paid for each claim, from which fund to which, reversals taken off, and the day of the last payment."""
     paid: Paid = {}
     paid_on: dict[str, date] = {}
-    claim_of: dict[str, str] = {}
+    booked: dict[str, Draft] = {}  # seq -> payment or refund
     for entry in entries:
         draft = entry.draft
-        if is_refund(draft):
-            amounts = paid.setdefault(draft.reference, {})
-            for posting in draft.postings:
-                if posting.account == Account.TRANSFER_OUT:
-                    way = (posting.detail, posting.fund)
-                    amounts[way] = amounts.get(way, 0) - posting.amount_fen
+        if draft.kind is Kind.DISBURSEMENT or is_refund(draft):
+            booked[str(entry.seq)] = draft
+        elif draft.kind is not Kind.REVERSAL or draft.reference not in booked:
             continue
         if draft.kind is Kind.DISBURSEMENT:
-            claim_of[str(entry.seq)] = draft.reference
             paid_on[draft.reference] = draft.effective
-        elif draft.kind is not Kind.REVERSAL or draft.reference not in claim_of:
-            continue
-        amounts = paid.setdefault(draft.reference if draft.kind is Kind.DISBURSEMENT else claim_of[draft.reference], {})
+        first = booked[draft.reference] if draft.kind is Kind.REVERSAL else draft
+        amounts = paid.setdefault(first.reference, {})
         for posting in draft.postings:
             if posting.account in (Account.TRANSFER_OUT, Account.EXPENDITURE):
                 way = (posting.fund, posting.detail if posting.account == Account.TRANSFER_OUT else "")
-                amounts[way] = amounts.get(way, 0) + posting.amount_fen
+                way, sign = (way[::-1], -1) if is_refund(first) else (way, 1)
+                amounts[way] = amounts.get(way, 0) + sign * posting.amount_fen
     return paid, paid_on
 
 

@@ -78,8 +78,8 @@ class Bounds(Node):
             raise ValueError("of beside a date or a choice: wanted it with a number")
         if self.rounded_to is not None and self.of is None:
             raise ValueError("rounded_to alone: wanted it with of")
-        if self.fact in BUILT_IN and self.kind != _kind(BUILT_IN[self.fact]):
-            wanted = {"date": "a date", "number": "a number", "choice": "is = [...]"}[_kind(BUILT_IN[self.fact])]
+        if self.fact in BUILT_IN and self.kind != kind_of(BUILT_IN[self.fact]):
+            wanted = {"date": "a date", "number": "a number", "choice": "is = [...]"}[kind_of(BUILT_IN[self.fact])]
             raise ValueError(f"a bound of the other kind: wanted {wanted} for {self.fact}")
         low = max((b for n, b in self.numbers.items() if n in ("at_least", "above")), default=None)
         high = min((b for n, b in self.numbers.items() if n in ("at_most", "below")), default=None)
@@ -110,7 +110,8 @@ class Bounds(Node):
         return "number" if self.numbers else "date" if self.days else "choice"
 
 
-def _kind(type_: str) -> str:
+def kind_of(type_: str) -> str:
+    """Whether facts of a type are bounded as a number, a date or a choice."""
     return "number" if type_ in NUMBERS else "date" if type_ == "date" else "choice"
 
 

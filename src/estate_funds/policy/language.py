@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -141,6 +141,17 @@ class Document(Node):
         if name in self.facts:
             return self.facts[name].type
         return self.derived[name].type if name in self.derived else BUILT_IN.get(name)
+
+    def behind(self, names: Iterable[str]) -> list[str]:
+        """Facts, with all that the derived ones among them are computed from."""
+        found: dict[str, None] = {}
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found[name] = None
+                waiting += self.derived[name].inputs if name in self.derived else ()
+        return list(found)
 
     def settled(self, chosen: Mapping[str, object]) -> dict[str, Any]:
         """Every setting with the case's choice or its default; PolicyError for an unknown or a missing one."""

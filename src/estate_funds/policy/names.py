@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import BaseModel
 
 from estate_funds.errors import nearest
-from estate_funds.policy.facts import BUILT_IN, NUMBERS, Bounds
+from estate_funds.policy.facts import BUILT_IN, NUMBERS, Bounds, kind_of
 from estate_funds.policy.language import Document
 from estate_funds.policy.sums import Provision
 from estate_funds.policy.values import LEVELS, Cited
@@ -40,7 +40,7 @@ def _bounds(document: Document, path: str, bounds: Bounds) -> Iterator[Problem]:
         if found is None:
             yield f"{path}.{key}", fact, "a fact", nearest(fact, _fact_names(document))
             continue
-        if _kind_of(found) != bounds.kind:
+        if kind_of(found) != bounds.kind:
             yield f"{path}.{key}", fact, f"a fact that is a {bounds.kind}; this is {found}", ""
     rule = document.facts.get(bounds.fact)
     allowed = {"yes_no": ("yes", "no"), "choice": rule.values if rule else ()}.get(rule.type if rule else "", ())
@@ -50,10 +50,6 @@ def _bounds(document: Document, path: str, bounds: Bounds) -> Iterator[Problem]:
     for choice in bounds.is_ or ():
         if allowed and choice not in allowed:
             yield f"{path}.is", choice, f"one of {', '.join(allowed)}", nearest(choice, allowed)
-
-
-def _kind_of(type_: str) -> str:
-    return "number" if type_ in NUMBERS else "date" if type_ == "date" else "choice"
 
 
 def _fact_names(document: Document) -> list[str]:
@@ -162,7 +158,7 @@ def _facts(document: Document, name: str, provision: Provision) -> Iterator[Prob
         found = document.fact_type(fact)
         if found is None:
             yield f"provisions.{name}.{path}", fact, "a fact", nearest(fact, _fact_names(document))
-        elif kind != f"a {_kind_of(found)}":
+        elif kind != f"a {kind_of(found)}":
             yield f"provisions.{name}.{path}", fact, f"a fact that is {kind}; this is {found}", ""
     yield from _reachable(document, name, provision, [fact for _, fact, _ in wanted])
     yield from _own(document, name, provision)
@@ -171,7 +167,7 @@ def _facts(document: Document, name: str, provision: Provision) -> Iterator[Prob
             found = document.fact_type(rate.unit.base)
             yield f"provisions.{name}.rate[{i}].unit", rate.unit.base, f"a fact in yuan; this is {found}", ""
     if provision.claim_period == "once":
-        for fact in _inputs(document, [f for _, f, _ in wanted]):
+        for fact in document.behind([f for _, f, _ in wanted]):
             if fact in document.facts and document.facts[fact].each_period:
                 place = f"provisions.{name}"
                 yield place, fact, "a fact without each_period: what is claimed once has no period", ""
@@ -194,23 +190,11 @@ def _reachable(document: Document, name: str, provision: Provision, facts: Itera
     conditions += provision.applies_to
     used = [*facts, *(b.fact for b in conditions), *(b.of for b in conditions if b.of)]
     above = {*document.kinds_above(provision.each), provision.pool}
-    for fact in _inputs(document, used):
+    for fact in document.behind(used):
         rule = document.facts.get(fact)
         if rule is not None and rule.of not in above:
             wanted = f"a fact of {', '.join(k for k in above if k)}; {fact} is one of {rule.of}"
             yield f"provisions.{name}", fact, wanted, ""
-
-
-def _inputs(document: Document, facts: Iterable[str]) -> list[str]:
-    """Facts with all that derived ones are computed from."""
-    found: dict[str, None] = {}
-    waiting = list(facts)
-    while waiting:
-        fact = waiting.pop()
-        if fact not in found:
-            found[fact] = None
-            waiting += document.derived[fact].inputs if fact in document.derived else ()
-    return list(found)
 
 
 def _kinds(document: Document) -> Iterator[Problem]:
@@ -244,7 +228,7 @@ def _cycles(document: Document) -> Iterator[Problem]:
             found = document.fact_type(fact)
             if found is None:
                 yield f"derived.{name}.{rule.way}", fact, "a fact", nearest(fact, _fact_names(document))
-            elif rule.wants and rule.wants != _kind_of(found):
+            elif rule.wants and rule.wants != kind_of(found):
                 yield f"derived.{name}.{rule.way}", fact, f"a fact that is a {rule.wants}; this is {found}", ""
         if rule.previous in BUILT_IN:
             yield (
@@ -256,7 +240,7 @@ def _cycles(document: Document) -> Iterator[Problem]:
         if rule.sum_over is not None and document.fact_type(rule.sum_over.fact) not in NUMBERS:
             place, fact = f"derived.{name}.sum_over.fact", rule.sum_over.fact
             yield place, fact, "a fact that is a number", nearest(fact, _fact_names(document))
-        if name in _inputs(document, rule.inputs):
+        if name in document.behind(rule.inputs):
             yield f"derived.{name}", name, "a fact that is not derived from itself", ""
 
 
