@@ -112,7 +112,7 @@ def _members(walk: Walk, number: int, day: date, months: Months, pool: Subject |
         elsewhere = not walk.document.covers(subject.units) or (pool is None and walk.replaced(day, subject.units))
         if not there or elsewhere or not walk.applies(view):
             continue
-        outcome, reason = judge(walk, view, number)
+        outcome, reason = judge(walk, view)
         split = choose_split(provision, walk.provision_id, day, view)
         missing = view.take_lacking()
         if split is not None:

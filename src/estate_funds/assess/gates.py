@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from estate_funds.assess.walk import Walk
 
 
-def judge(walk: Walk, view: View, year: int) -> tuple[Outcome, str]:
+def judge(walk: Walk, view: View) -> tuple[Outcome, str]:
     """Requirements first, then the application, the gate and the notice: whichever says no says why."""
     held: tuple[Outcome, str] | None = None
     if walk.provision.applies_to and view.all_hold(walk.provision.applies_to) is None:
@@ -27,7 +27,7 @@ def judge(walk: Walk, view: View, year: int) -> tuple[Outcome, str]:
             return said
         held = held or said
     for gate in (_application, _assessed, _noticed):
-        said = gate(walk, view, year)
+        said = gate(walk, view)
         if said is not None and said[0] is not Outcome.PENDING:
             return said
         held = held or said
@@ -41,11 +41,11 @@ def judge(walk: Walk, view: View, year: int) -> tuple[Outcome, str]:
     return Outcome.DUE, f"assessment passed on {view.assessment.result_on if view.assessment else ''}"
 
 
-def advanced_on(walk: Walk, view: View, year: int, day: date) -> tuple[date, Outcome, str]:
+def advanced_on(walk: Walk, view: View, day: date) -> tuple[date, Outcome, str]:
     """The day of an advance, and whether it is paid: applied for, published, and nothing known against it by then."""
     asked = replace(view, days={}, lacking={})
     for gate in (_application, _noticed):
-        said = gate(walk, asked, year)
+        said = gate(walk, asked)
         if said is not None:
             return day, *said
     day = max([day, *asked.days.values()])
@@ -72,7 +72,7 @@ def _unmet(requirement: Requirement, view: View) -> tuple[Outcome, str] | None:
     return (Outcome.PENDING if hold else Outcome.INELIGIBLE), said
 
 
-def _application(walk: Walk, view: View, year: int) -> tuple[Outcome, str] | None:
+def _application(walk: Walk, view: View) -> tuple[Outcome, str] | None:
     rule = walk.provision.applications
     if rule is None:
         return None
@@ -86,7 +86,7 @@ def _application(walk: Walk, view: View, year: int) -> tuple[Outcome, str] | Non
     return Outcome.INELIGIBLE, f"applied on {applied}; wanted from {rule.first} to {rule.last} [{rule.clause}]"
 
 
-def _assessed(walk: Walk, view: View, year: int) -> tuple[Outcome, str] | None:
+def _assessed(walk: Walk, view: View) -> tuple[Outcome, str] | None:
     gate = walk.provision.gate
     if gate is None:
         return None
@@ -117,7 +117,7 @@ def _assessed(walk: Walk, view: View, year: int) -> tuple[Outcome, str] | None:
     )
 
 
-def _noticed(walk: Walk, view: View, year: int) -> tuple[Outcome, str] | None:
+def _noticed(walk: Walk, view: View) -> tuple[Outcome, str] | None:
     """A notice that has run; what it decides, it decides on the day after its last."""
     rule = walk.provision.notice
     if rule is None:

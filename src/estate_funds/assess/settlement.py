@@ -69,7 +69,7 @@ def _advances(walk: Walk, rule: Advance, number: int, found: Found) -> Iterator[
         months = Months(period.start + offset, min(period.start + offset + step, period.end))
         until = round_fen(Fraction(whole_fen * (months.end - period.start), len(period)), Rounding.DOWN)
         first = subject.start if rule.asked else months.start.first_day
-        day, outcome, why = advanced_on(walk, view, number, max([first, *view.days.values()]))
+        day, outcome, why = advanced_on(walk, view, max([first, *view.days.values()]))
         if outcome is Outcome.INELIGIBLE:
             return
         line = _line(walk, rule, view, months, number, until - before, formula, (missing, found.anchor))

@@ -165,9 +165,9 @@ class Walk:
     def lines(self, subject: Subject, served: Months, number: int, period: Months) -> Found | None:
         """Split the period where anything changes, price each run, round, bound, divide among payers."""
         runs = list(self.runs(subject, served, period))
-        if not runs or not self.applies(self.view(subject, number, runs[0][0].counted, period.start, runs[0][0])):
+        if not runs or not self.applies(self.view(subject, number, runs[0][0].counted, period.start)):
             return None
-        views = [self.view(subject, number, run.counted, months.start, run) for run, months in runs]
+        views = [self.view(subject, number, run.counted, months.start) for run, months in runs]
         priced = [self.price(view, run, months, period) for view, (run, months) in zip(views, runs, strict=True)]
         for view in views[1:]:
             views[0].known(view.days)
@@ -183,10 +183,9 @@ class Walk:
         """Whether the provision is about a subject at all; what is not known yet may be."""
         return not self.provision.applies_to or view.all_hold(self.provision.applies_to) is not False
 
-    def view(self, subject: Subject, number: int, counted: date, month: Month, run: Run | None = None) -> View:
+    def view(self, subject: Subject, number: int, counted: date, month: Month) -> View:
         """The facts of a subject in a period."""
-        year = run.service_year if run else number
-        result = self.result(subject, year, month)
+        result = self.result(subject, number, month)
         key = self.key(number)
         return View(self.document, self.registry, self.assessments, subject, key, counted, result, self.ranks)
 
@@ -298,7 +297,7 @@ class Walk:
         split = choose_split(provision, self.provision_id, run.anchor, view)
         unknown = view.take_lacking()
         measure, nought = rate.unit.base, Fraction(0)
-        outcome, reason = judge(self, view, year)
+        outcome, reason = judge(self, view)
         payable = outcome in (Outcome.DUE, Outcome.PENDING)
         value, ended = self.value_of(rate, year, view, strict=payable)
         unknown += view.take_lacking()
