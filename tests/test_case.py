@@ -289,3 +289,23 @@ def test_an_attempt_refused_for_its_date_alone_proves_nothing(donghu: Path, edit
         books.run(case)
         answers = [books.check(step.draft) for step in case.attempts()]
     assert [refused_rightly(answer) for answer in answers] == [False, True, True]
+
+
+@pytest.mark.parametrize(("building", "refused"), [("closed", False), ("open", True), ("", None)])
+def test_a_mixed_estate_has_its_gate_by_building(donghu: Path, edit: Edit, building: str, refused: bool | None) -> None:
+    """Work on the grounds lies inside the gate of a closed building, and outside that of an open one (一)."""
+    edit(donghu / "estates.csv", ",closed,2020", ",mixed,2020")
+    (donghu / "attempts.csv").unlink()
+    lines = (donghu / "spending.csv").read_text(encoding="utf-8").splitlines()
+    rows = [f"{lines[0]},gate", *(f"{line},{building if line.endswith(',grounds') else ''}" for line in lines[1:])]
+    (donghu / "spending.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    if refused is None:
+        with pytest.raises(CellError, match="closed and open buildings"):
+            load_case(donghu)
+        return
+    with Books.open(str(donghu / "books.db"), recorded_on=TODAY) as books:
+        if refused:
+            with pytest.raises(OutsideFence, match="may not be spent so"):
+                books.run(load_case(donghu))
+        else:
+            assert len(books.run(load_case(donghu)).entries) == 76

@@ -531,7 +531,15 @@ class Case:
                 clause=f"{document.id} {document.boundary.clause}",
             )
         places = ("unit", "grounds", "street")
-        gate: str = getattr(document.boundary, self.registry.estates[holder].gate)
+        kind = self.registry.estates[holder].gate
+        if kind == "mixed" and not row.text("gate"):
+            raise CellError(
+                f"{holder} has closed and open buildings: say which kind was worked on",
+                where=f"{row.where}, column gate",
+                wanted="closed or open",
+                clause=f"{document.id} {document.boundary.clause}",
+            )
+        gate: str = getattr(document.boundary, row.text("gate") if kind == "mixed" else kind)
         inside = places.index(row.text("place")) <= places.index(gate)
         return purpose if inside else f"outside-gate:{purpose}"
 

@@ -38,7 +38,7 @@ class Estate:
     completed_on: date
     service_start: date
     service_end: date | None = None  # first day without service
-    gate: str = "open"  # closed or open: what 'the gate' means depends on it
+    gate: str = "open"  # closed, open, or mixed by building: what 'the gate' means depends on it
     renovated_on: date | None = None
     office_area_centi_m2: int | None = None
     declared_households: int | None = None

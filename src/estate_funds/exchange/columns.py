@@ -18,7 +18,14 @@ ESTATES = (
     Column("completed_on", "day", "day of completion", "1985-12-31"),
     Column("service_start", "day", "first day of service", "2021-01-01"),
     Column("service_end", "day", "first day without service; empty while it goes on", "2024-03-16", required=False),
-    Column("gate", "choice", "is the estate closed or open", "closed", required=False, allowed=("closed", "open")),
+    Column(
+        "gate",
+        "choice",
+        "is the estate closed or open; mixed: its buildings differ",
+        "closed",
+        required=False,
+        allowed=("closed", "open", "mixed"),
+    ),
     Column("renovated_on", "day", "day on which renovation was accepted", "2020-11-30", required=False),
     Column("office_area_m2", "area", "area of the property office", "130.00", required=False),
     Column("households", "count", "declared number on the first day of service", "960", required=False),
@@ -75,6 +82,10 @@ SPENDING = (
     Column(
         "place", "choice", "where the work was: decides inside or outside the gate", "grounds",
         required=False, allowed=("unit", "grounds", "street"),
+    ),
+    Column(
+        "gate", "choice", "of a mixed estate: is the building that was worked on closed or open", "open",
+        required=False, allowed=("closed", "open"),
     ),
 )  # fmt: skip
 INCOMES = (
