@@ -151,11 +151,6 @@ class Ledger:
 
     # --- questions ---
 
-    def stands(self, key: str, postings: Iterable[Posting]) -> bool:
-        """Whether an entry of that key stands, with the same money; day and hands may differ."""
-        seq = self.keys.get(key, (0, b""))[0]
-        return bool(seq) and seq not in self.reversed and self.booked[seq][0] == _postings_digest(postings)
-
     def attempt(self, key: str) -> int:
         """Which attempt under a key is the one to make, or the one that stands: 1, and one more for each reversal."""
         number = 1

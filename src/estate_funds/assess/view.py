@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
@@ -185,13 +185,8 @@ class View:
         return _combined(way, known)
 
     def _values(self, rule: Derived) -> Fraction | None:
-        for one in rule.values:
-            met = self.all_hold(one.when)
-            if met is None:
-                return None
-            if met:
-                return one.value
-        raise CellError(f"{self.subject.subject_id} fits no value", wanted="; ".join(rule.inputs), clause=rule.clause)
+        fitting = self._first(rule, [one.when for one in rule.values], "value", "; ".join(rule.inputs))
+        return None if fitting is None else rule.values[fitting].value
 
     def _sum_over(self, rule: Derived) -> Fraction | None:
         """Of all subjects of a kind that belong to this one; one that is not known makes the sum not known."""
@@ -225,17 +220,18 @@ class View:
         return None if first is None or last is None else Fraction(whole_months(first, last))
 
     def _class(self, rule: Derived) -> str | None:
-        for kind in rule.classes:
-            met = self.all_hold(kind.when)
-            if met is None:
-                return None
-            if met:
-                return kind.is_
-        raise CellError(
-            f"{self.subject.subject_id} fits no class",
-            wanted=", ".join(c.is_ for c in rule.classes),
-            clause=rule.clause,
+        fitting = self._first(
+            rule, [kind.when for kind in rule.classes], "class", ", ".join(c.is_ for c in rule.classes)
         )
+        return None if fitting is None else rule.classes[fitting].is_
+
+    def _first(self, rule: Derived, groups: Sequence[Conditions], what: str, wanted: str) -> int | None:
+        """The place of the first group whose conditions all hold; None while that is not known."""
+        for place, conditions in enumerate(groups):
+            met = self.all_hold(conditions)
+            if met is not False:
+                return place if met else None
+        raise CellError(f"{self.subject.subject_id} fits no {what}", wanted=wanted, clause=rule.clause)
 
     def _rank(self, name: str, within: str | None) -> Fraction | None:
         """The place among all of its kind, the highest first; equals share the better place; all wait for the last."""
