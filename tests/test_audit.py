@@ -14,7 +14,7 @@ import pytest
 from conftest import EXAMPLES, HANDS, TODAY
 from estate_funds import Books, FindingsError, load_case
 from estate_funds.audit import Severity, audit
-from estate_funds.errors import CaseError, DamagedEntry, KeyConflict
+from estate_funds.errors import CaseError, DamagedEntry, InputError, KeyConflict
 from estate_funds.journal import Posting
 from estate_funds.vouchers import amend_fund, appropriate, reverse
 
@@ -151,7 +151,7 @@ def test_without_a_case_the_verdict_is_partial(booked: Path) -> None:
     assert "claims re-assessed, facts of the case" in report.verdict
     again = json.loads(json.dumps(report.to_json(), ensure_ascii=False))
     assert again["entries"] == 76
-    assert [c["complete"] for c in again["coverage"]] == [True, True, False, False, False, False]
+    assert [c["complete"] for c in again["coverage"]] == [True, True, False, True, False, False, False]
 
 
 def test_a_corrected_case_is_run_again_after_both_entries_are_reversed(booked: Path, edit: Edit) -> None:
@@ -182,10 +182,15 @@ def test_an_empty_or_cut_ledger_is_not_clean() -> None:
         books.run(case)
         head = books.audit(case).head
         stored = list(books._store.read())
-        assert books.audit(kept_head=head).findings == ()
-        assert [f.rule for f in audit(stored[:70], kept_head=head).findings] == ["cut-off"]
+        assert books.audit(kept_heads=[head]).findings == ()
+        (cut,) = audit(stored[:70], kept_heads=[head]).findings
+        assert (cut.rule, cut.got, cut.wanted) == ("cut-off", "70 entries", head)
+        (rewritten,) = audit(stored, kept_heads=[f"70:{head.partition(':')[2]}"]).findings
+        assert (rewritten.rule, rewritten.got.partition(":")[0]) == ("cut-off", "70")
         assert audit(stored[:70]).findings == ()
-        assert "not covered: nothing cut off at the end" in audit(stored[:70]).verdict
+        assert "not covered: nothing cut off or rewritten" in audit(stored[:70]).verdict
+        with pytest.raises(InputError, match="not the head of a journal"):
+            audit(stored, kept_heads=["c0ffee"])
         cut = audit(stored[:18], case, as_of=TODAY)
         assert {"withheld", "not-booked"} == {f.rule for f in cut.findings}
 
@@ -194,7 +199,7 @@ def test_a_damaged_row_leaves_the_coverage_partial(booked: Path) -> None:
     tamper(booked, "UPDATE estate_funds_entry SET effective = '2021-02-30' WHERE seq = 17")
     with Books.open(str(booked / "books.db"), create=False, recorded_on=TODAY) as books:
         report = books.audit()
-        assert [f.rule for f in report.findings] == ["unreadable"]
+        assert [f.rule for f in report.findings] == ["unreadable", "unguarded"]
         assert (report.coverage[0].checked, report.coverage[0].of, report.coverage[0].complete) == (16, 76, False)
         with pytest.raises(DamagedEntry):
             books.run(load_case(booked))

@@ -118,9 +118,15 @@ def test_the_audit_compares_with_a_head_that_was_kept(demo: tuple[Path, str]) ->
     ledger = demo[0] / "out/donghu/ledger.db"
     head = json.loads(estate_funds("audit", ledger, "--json").stdout)["head"]
     assert estate_funds("audit", ledger, "--head", head).returncode == 0
-    other = estate_funds("audit", ledger, "--head", "0" * 63 + "1")
+    other = estate_funds("audit", ledger, "--head", f"76:{'0' * 63}1")
     assert other.returncode == 1
-    assert "cut-off" in other.stdout
+    assert "cut-off: the journal does not pass through what was kept: entries were rewritten" in other.stdout
+    longer = estate_funds("audit", ledger, "--head", f"77:{'0' * 63}1", "--head", head)
+    assert longer.returncode == 1
+    assert "entries are missing at the end" in longer.stdout
+    malformed = estate_funds("audit", ledger, "--head", "0" * 63 + "1")
+    assert (malformed.returncode, malformed.stdout) == (2, "")
+    assert "wanted: NUMBER:HEX" in malformed.stderr
 
 
 def test_an_earlier_day_leaves_the_attempts_for_later(donghu: Path) -> None:
@@ -129,7 +135,7 @@ def test_an_earlier_day_leaves_the_attempts_for_later(donghu: Path) -> None:
     assert "ahead of today" in result.stdout
 
 
-def test_a_refusal_ends_with_1_and_books_nothing(
+def test_a_refusal_ends_with_1_and_books_nothing_but_itself(
     donghu: Path, edit: Callable[[Path, str, str], None], tmp_path: Path
 ) -> None:
     edit(donghu / "spending.csv", "院一社区,cleaning", "院一社区,banquet")
@@ -138,7 +144,8 @@ def test_a_refusal_ends_with_1_and_books_nothing(
     assert result.stdout == ""
     golden("refused.txt", result.stderr)
     audited = estate_funds("audit", tmp_path / "out" / "ledger.db").stdout
-    assert "entries through the gate again: 0 of 0" in audited
+    assert "entries through the gate again: 1 of 1" in audited
+    assert "refused attempts on record: 1 of 1 (entries 1)" in audited
     assert not (tmp_path / "out" / "claims.csv").exists()
 
 
@@ -156,10 +163,10 @@ def test_bad_input_ends_with_2_and_a_message_worth_reading(
     donghu: Path, edit: Callable[[Path, str, str], None]
 ) -> None:
     edit(donghu / "estates.csv", ",community,", ",comunity,")
-    result = estate_funds("run", donghu, *DAY)
+    result = estate_funds("run", donghu, "--out", donghu / "results", *DAY)
     assert (result.returncode, result.stdout) == (2, "")
     golden("bad-column.txt", result.stderr)
-    assert not (donghu / "out").exists()
+    assert not (donghu / "results").exists()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from conftest import EXAMPLES, HANDS, ROOT, TODAY, make_fund
 from estate_funds import Books, load_case, load_document
 from estate_funds.calendar import working_days
 from estate_funds.case import Case
-from estate_funds.cli import _run
+from estate_funds.cli.cases import run_case as _run
 from estate_funds.duties import occasions, stage_on
 from estate_funds.errors import CaseError, CellError, ControlTotalError
 from estate_funds.vouchers import appropriate, open_fund

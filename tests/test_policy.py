@@ -66,6 +66,7 @@ REFUSED = [
     ('anchor = "enrolment"', 'anchor = "birth"', "provisions.award.anchor", "enrolment"),
     ('mode = "half_up"', 'mode = "nearest"', "provisions.award.rounding.mode", "half_even"),
     ("carry_forward = true", 'carry_forward = "yes"', "funds.award-budget.carry_forward", "true or false"),
+    ("carry_forward = true", "carry_forward = false\nsurplus_after_years = 2", "funds.award-budget", "carries forward"),
     ('value = "12.00"', 'value = "-12.00"', "provisions.award.rate[0].tiers[1].value", "0 or more"),
     ('into = "community-shortfall"\nfrom', 'into = "shortfall"\nfrom', "funds.award-budget.permits[0].into", "a key of [funds]"),
     ("format = 1", "format = 2", "format", "1"),

@@ -102,6 +102,18 @@ class Months:
         """January to December of a year."""
         return cls(Month(year * MONTHS_PER_YEAR), Month((year + 1) * MONTHS_PER_YEAR))
 
+    @classmethod
+    def parse(cls, text: str) -> Months:
+        """A year, a month, or a run of months with the last one counted; DateError for anything else.
+
+        >>> Months.parse("2024"), Months.parse("2024-05"), Months.parse("2024-05..2024-08")
+        (2024-01..2024-12, 2024-05..2024-05, 2024-05..2024-08)
+        """
+        if re.fullmatch("[0-9]{4}", text):
+            return cls.calendar_year(int(text))
+        first, _, last = text.partition("..")
+        return cls(Month.parse(first), Month.parse(last or first) + 1)
+
     def __len__(self) -> int:
         return self.end - self.start
 

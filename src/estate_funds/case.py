@@ -6,13 +6,13 @@ Nothing here reads a table (see `load`), and nothing posts (see `books`).
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from estate_funds import vouchers
 from estate_funds.assess import Claim, Claims, Status, apply_limits, assess, pro_rata
@@ -22,7 +22,8 @@ from estate_funds.duties import Due, Judgement, Occasion, deadlines, judgements,
 from estate_funds.errors import CaseError, CellError, nearest
 from estate_funds.exchange.ballots import tallies
 from estate_funds.exchange.case_file import CaseFile
-from estate_funds.exchange.tables import Row, file_digest
+from estate_funds.exchange.evidence import EvidenceFiles
+from estate_funds.exchange.tables import Row
 from estate_funds.funds import PAYEE, Fund, Permit, fund_id, holder_of
 from estate_funds.journal import Draft, Entry, Evidence
 from estate_funds.money import format_yuan
@@ -78,6 +79,7 @@ class Case:
     documents: Mapping[str, Document]
     registry: Registry
     assessments: Assessments
+    papers: EvidenceFiles
     tables: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     working_days: Callable[[date], bool] = is_weekday
 
@@ -234,6 +236,15 @@ class Case:
         return (*self.opening(), *self._fact_steps())
 
     @property
+    def evidence_files(self) -> Mapping[str, Path]:
+        """The file that stands for each digest, of all documents that the case names as files; those of attempts too.
+
+        What is named by its digest alone is not among them.
+        """
+        self.check()
+        return MappingProxyType(self.papers.files)
+
+    @property
     def registry_digest(self) -> str:
         """What identifies the registry of this case."""
         return self.registry.digest
@@ -352,7 +363,7 @@ class Case:
                     on=a.on,
                     key=f"appropriation/{self.file.id}/{a.id}",
                     hands=self.hands,
-                    evidence=self._evidence(a.evidence, origin),
+                    evidence=self.papers.read(a.evidence, f"{origin}, evidence"),
                 ),
                 origin,
             )
@@ -379,7 +390,7 @@ class Case:
                 on=row.day("on"),
                 key=f"receipt/{self.file.id}/{row.text('income_id')}",
                 hands=self.hands,
-                evidence=self._evidence(row.text("evidence"), row.where),
+                evidence=self._evidence(row),
             )
             yield Step(draft, row.where)
         for row in self.tables.get("transfers.csv", ()):
@@ -387,10 +398,13 @@ class Case:
         for row in self.tables.get("spending.csv", ()):
             yield self._spending(row)
 
+    def _evidence(self, row: Row) -> tuple[Evidence, ...]:
+        return self.papers.read(row.text("evidence"), f"{row.where}, column evidence")
+
     def _check_income(self, row: Row) -> None:
         """An income comes with the documents that its source asks for."""
         _, rule = self._income_rule(row)
-        held = {evidence.kind for evidence in self._evidence(row.text("evidence"), row.where)}
+        held = {evidence.kind for evidence in self._evidence(row)}
         if not held.issuperset(rule.requires):
             raise CellError(
                 f"income of {row.text('source')} is received only on evidence",
@@ -466,7 +480,7 @@ class Case:
             hands=self.hands,
             clause=rule.clause,
             narrative=f"{rule.title}, {months}/12 of the approved year",
-            evidence=self._evidence(row.text("evidence"), row.where),
+            evidence=self._evidence(row),
         )
         return Step(draft, row.where)
 
@@ -512,7 +526,7 @@ class Case:
             key=f"{prefix}/{self.file.id}/{row.text('spending_id')}",
             hands=self.hands,
             narrative=row.text("narrative"),
-            evidence=self._evidence(row.text("evidence"), row.where),
+            evidence=self._evidence(row),
         )
         return Step(draft, row.where)
 
@@ -543,25 +557,6 @@ class Case:
         inside = places.index(row.text("place")) <= places.index(gate)
         return purpose if inside else f"outside-gate:{purpose}"
 
-    def _evidence(self, text: str, origin: str) -> tuple[Evidence, ...]:
-        """Evidence from `kind:file` or `kind:sha256:digest`, parted by semicolons; files are hashed."""
-        found = []
-        for item in filter(None, (part.strip() for part in text.split(";"))):
-            kind, _, place = item.partition(":")
-            if kind and re.fullmatch("sha256:[0-9a-f]{64}", place):
-                found.append(Evidence(kind, place.removeprefix("sha256:")))
-                continue
-            path = (self.folder / place).resolve()
-            if not kind or not place or not path.is_relative_to(self.folder.resolve()) or not path.is_file():
-                raise CellError(
-                    "the evidence is not in the case folder",
-                    where=f"{origin}, evidence",
-                    got=repr(item),
-                    wanted="kind:file inside the folder of the case, or kind:sha256: and 64 digits of the digest",
-                )
-            found.append(Evidence(kind, file_digest(path)))
-        return tuple(found)
-
 
 def define_fund(document: Document, key: str, level: str, holder: str) -> Fund:
     """The fund of a holder as a document, the case's settings in it, defines it."""
@@ -584,6 +579,7 @@ def define_fund(document: Document, key: str, level: str, holder: str) -> Fund:
         rule.provenance,
         tuple(permits),
         rule.held_for_others,
+        rule.surplus_after_years or 0,
     )
 
 

@@ -13,6 +13,7 @@
     │   ├── NoRuleInForce           no version of a value covers the date that anchors it
     │   ├── CeilingExceeded         claims exceed a ceiling, and the document refuses the excess
     │   ├── CaseError               case.toml says something impossible
+    │   ├── CheckpointError         not a checkpoint, or not signed by those who must
     │   └── TableError              a row or a column of a table is wrong
     │       ├── ColumnError         a column is missing, unknown or doubled
     │       ├── CellError           one cell is not what its column wants
@@ -26,16 +27,21 @@
     │   ├── OutsideFence            purpose, payee class or period outside what the fund permits
     │   ├── EvidenceMissing         the purpose demands evidence that is not there
     │   ├── Overdrawn               a balance would go below zero
+    │   ├── PromiseExpired          the last day of the encumbrance that pays is over
     │   ├── SameHands               maker and approver are one person, or one is missing
     │   ├── PeriodClosed            the effective date lies in a closed period
     │   ├── FuturePeriod            the effective date lies after the day of recording
     │   ├── KeyConflict             the idempotency key was used for something else
-    │   └── BadReversal             not the mirror of an entry that may be reversed
+    │   └── BadReversal             not the mirror, in red or in blue, of an entry that may be reversed
     ├── StoreError                  the database cannot be used                                 (exit 2)
     │   ├── LedgerNotFound          nothing at that address
     │   ├── LedgerFormatError       written by a newer version, or not a ledger at all
     │   ├── DamagedEntry            a row of the journal that this library cannot have written
-    │   └── StoreUnavailable        read-only, full, locked or lost
+    │   ├── StoreUnavailable        read-only, full, locked or lost
+    │   └── EvidenceError           a source document cannot be kept, read or checked
+    │       └── EvidenceAltered     what is kept under a digest is another document
+    ├── SealBroken                  the journal is not the one that was signed                  (exit 1)
+    ├── Unallocated                 money that no receipt accounts for                          (exit 1)
     ├── OutputError                 a file that was asked for cannot be written                 (exit 2)
     └── FindingsError               an audit found something                                    (exit 1)
 
@@ -138,6 +144,10 @@ class CaseError(InputError):
     """case.toml says something impossible."""
 
 
+class CheckpointError(InputError):
+    """Not a checkpoint, or not signed by those who must."""
+
+
 class TableError(InputError):
     """A row or a column of a table is wrong."""
 
@@ -159,9 +169,10 @@ class ControlTotalError(TableError):
 
 
 class Refusal(EstateFundsError):
-    """The ledger's gate says no, and why; nothing was changed."""
+    """The ledger's gate says no, and why; nothing was changed. `asked` is the draft that it was put to."""
 
     exit_status = 1
+    asked: object = None
 
 
 class Malformed(Refusal):
@@ -190,6 +201,10 @@ class EvidenceMissing(Refusal):
 
 class Overdrawn(Refusal):
     """A balance would go below zero."""
+
+
+class PromiseExpired(Refusal):
+    """The last day of the encumbrance that pays is over."""
 
 
 class SameHands(Refusal):
@@ -230,6 +245,26 @@ class DamagedEntry(StoreError):
 
 class StoreUnavailable(StoreError):
     """Read-only, full, locked or lost; nothing of the batch was written."""
+
+
+class EvidenceError(StoreError):
+    """A source document cannot be kept, read or checked."""
+
+
+class EvidenceAltered(EvidenceError):
+    """What is kept under a digest is not the document of that digest."""
+
+
+class SealBroken(EstateFundsError):
+    """The journal is not the one that was signed, or a proof does not prove what it should."""
+
+    exit_status = 1
+
+
+class Unallocated(EstateFundsError):
+    """Money of a fund that no receipt of the journal accounts for: an entry is missing, or changed."""
+
+    exit_status = 1
 
 
 class OutputError(EstateFundsError):

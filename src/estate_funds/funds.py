@@ -3,8 +3,9 @@
 A fund is a self-balancing set of accounts (自求平衡的一组账户): every entry sums to zero within each fund that it
 touches, so money cannot leave one without a declared pair of postings. Two families of accounts stand side by side:
 
-* the money: `cash`, `funding` and `transfer_in` (where it came from), `expenditure` and `transfer_out` (where it went),
-  `payable` (collected for others, until it is paid on);
+* the money: `cash`; `funding` and `transfer_in` (where it came from); `expenditure`, `transfer_out` and `surrendered`
+  (where it went); `payable` (collected for others, until it is paid on); `advanced` (paid ahead of the audited amount);
+  `receivable` against `recovery` (what must be given back); `due_from` against `due_to` (lent between funds);
 * the budget: `authority` (what was appropriated) against `unencumbered` (what is available), `encumbered` (what is
   promised to a claim) and `expended`.
 
@@ -47,6 +48,12 @@ class Account(StrEnum):
     TRANSFER_IN = "transfer_in"  # detail: the fund that gave
     TRANSFER_OUT = "transfer_out"  # detail: the fund that took
     EXPENDITURE = "expenditure"  # detail: the purpose
+    SURRENDERED = "surrendered"  # cash of lapsed budget, given back; detail: to whom
+    ADVANCED = "advanced"  # prepaid (预付), until the audited amount is known; detail: the reference
+    RECEIVABLE = "receivable"  # claimed back (应收), and not yet here; detail: the entry that paid it
+    RECOVERY = "recovery"  # what was claimed back, less what was waived; detail: the same
+    DUE_FROM = "due_from"  # lent to another fund; detail: that fund
+    DUE_TO = "due_to"  # borrowed from another fund; detail: that fund
     AUTHORITY = "authority"
     UNENCUMBERED = "unencumbered"  # detail: the budget year
     ENCUMBERED = "encumbered"  # detail: the claim
@@ -60,6 +67,12 @@ NORMAL_SIDE: Mapping[str, str] = {
     Account.TRANSFER_IN: Side.CREDIT,
     Account.TRANSFER_OUT: Side.DEBIT,
     Account.EXPENDITURE: Side.DEBIT,
+    Account.SURRENDERED: Side.DEBIT,
+    Account.ADVANCED: Side.DEBIT,
+    Account.RECEIVABLE: Side.DEBIT,
+    Account.RECOVERY: Side.CREDIT,
+    Account.DUE_FROM: Side.DEBIT,
+    Account.DUE_TO: Side.CREDIT,
     Account.AUTHORITY: Side.DEBIT,
     Account.UNENCUMBERED: Side.CREDIT,
     Account.ENCUMBERED: Side.CREDIT,
@@ -68,17 +81,8 @@ NORMAL_SIDE: Mapping[str, str] = {
 
 
 # The two families; each balances on its own within a fund.
-MONEY = frozenset(
-    {
-        Account.CASH,
-        Account.FUNDING,
-        Account.PAYABLE,
-        Account.TRANSFER_IN,
-        Account.TRANSFER_OUT,
-        Account.EXPENDITURE,
-    }
-)
-BUDGET = frozenset(set(Account) - MONEY)
+BUDGET = frozenset({Account.AUTHORITY, Account.UNENCUMBERED, Account.ENCUMBERED, Account.EXPENDED})
+MONEY = frozenset(set(Account) - BUDGET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class Fund:
     provenance: str
     permits: tuple[Permit, ...]
     held_for_others: bool = False  # collected for a utility: a liability, not income
+    surplus_after_years: int = 0  # carried forward so often and unused, budget lapses as surplus; 0: never
 
     def permits_for(self, purpose: str, payee_class: str) -> list[Permit]:
         """The permits of a purpose and payee class, whatever their period."""
@@ -127,6 +132,8 @@ class Fund:
         ]
         if self.held_for_others:
             head.append(("held_for_others", "yes"))
+        if self.surplus_after_years:
+            head.append(("surplus_after_years", str(self.surplus_after_years)))
         rows = (
             (
                 "permit",
@@ -156,6 +163,7 @@ class Fund:
             single["provenance"],
             permits,
             {"yes": True, "no": False}[single.get("held_for_others", "no")],
+            int(single.get("surplus_after_years", "0")),
         )
 
 

@@ -8,6 +8,7 @@ docs/reference/entry-format.md with golden vectors: no escaping is needed, becau
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
@@ -18,15 +19,17 @@ from typing import NamedTuple
 
 from estate_funds.errors import Malformed
 from estate_funds.funds import Terms
+from estate_funds.merkle import leaf_hash
 from estate_funds.text import INVISIBLE
 
 ENTRY_FORMAT = 1
-_TOLD = ("maker\t", "approver\t", "narrative\t")
-GENESIS = bytes(32)  # the head of an empty journal
+# What nearly every text is made of, and nothing that is refused: printable ASCII, Chinese characters and punctuation.
+# None of it combines with anything, so such a text is in normal form C.
+_PLAIN = re.compile("[\t\n -~·—‘’“”…\u3000-\u3020\u4000-\u9fff\uff01-\uff5e￥]*")
 
 
 class Kind(StrEnum):
-    """What an entry does; each kind may touch only the accounts of its shape (see ledger)."""
+    """What an entry does; each kind may touch only the accounts of its shape (see ledger.shapes)."""
 
     OPEN_FUND = "open_fund"
     AMEND_FUND = "amend_fund"
@@ -35,11 +38,22 @@ class Kind(StrEnum):
     ENCUMBRANCE = "encumbrance"
     RELEASE = "release"
     DISBURSEMENT = "disbursement"
+    ADVANCE = "advance"
+    SETTLEMENT = "settlement"
     SPENDING = "spending"
     TRANSFER = "transfer"
+    LOAN = "loan"
+    REPAYMENT = "repayment"
+    CLAW_BACK = "claw_back"
+    RECOVERY = "recovery"
+    WAIVER = "waiver"
     CARRY_FORWARD = "carry_forward"
+    SURRENDER = "surrender"
     CLOSE = "close"
+    REOPEN = "reopen"
     REVERSAL = "reversal"
+    CORRECTION = "correction"
+    REFUSAL = "refusal"
 
 
 class Posting(NamedTuple):
@@ -86,36 +100,34 @@ class Draft:
     postings: tuple[Posting, ...] = ()
 
     @cached_property
+    def _lines(self) -> tuple[str, str, str]:
+        """The canonical lines up to the key, of hands and narrative, and from the document on."""
+        told = f"maker\t{self.maker}\napprover\t{self.approver}\nnarrative\t{self.narrative}\n"
+        rest = [
+            f"document\t{self.document}\nclause\t{self.clause}\npurpose\t{self.purpose}\npayee\t{self.payee}\n"
+            f"payee_class\t{self.payee_class}\nreference\t{self.reference}\n"
+        ]
+        rest += ["term\t" + "\t".join(term) + "\n" for term in self.terms]
+        rest += [f"evidence\t{kind}\t{digest}\n" for kind, digest in self.evidence]
+        rest += [f"posting\t{f}\t{a}\t{d}\t{s}\t{n}\n" for f, a, d, s, n in self.postings]
+        return f"kind\t{self.kind.value}\neffective\t{self.effective}\nkey\t{self.key}\n", told, "".join(rest)
+
+    @cached_property
     def content(self) -> str:
         """The canonical lines of what was asked for: all but where it stands and which snapshots it came from."""
-        lines = [
-            f"kind\t{self.kind.value}",
-            f"effective\t{self.effective}",
-            f"key\t{self.key}",
-            f"maker\t{self.maker}",
-            f"approver\t{self.approver}",
-            f"narrative\t{self.narrative}",
-            f"document\t{self.document}",
-            f"clause\t{self.clause}",
-            f"purpose\t{self.purpose}",
-            f"payee\t{self.payee}",
-            f"payee_class\t{self.payee_class}",
-            f"reference\t{self.reference}",
-            *("term\t" + "\t".join(term) for term in self.terms),
-            *(f"evidence\t{kind}\t{digest}" for kind, digest in self.evidence),
-            *(f"posting\t{f}\t{a}\t{d}\t{s}\t{n}" for f, a, d, s, n in self.postings),
-        ]
-        return "\n".join(lines) + "\n"
+        return "".join(self._lines)
 
     @cached_property
     def content_digest(self) -> bytes:
         """SHA-256 of the lines that decide, which an idempotency key stands for: all but hands and narrative."""
-        return hashlib.sha256("\n".join(self.deciding_lines).encode("utf-8")).digest()
+        before, _, after = self._lines
+        return hashlib.sha256((before + after).encode("utf-8")).digest()
 
     @property
     def deciding_lines(self) -> list[str]:
         """The lines of `content` but for hands and narrative."""
-        return [line for line in self.content.split("\n") if not line.startswith(_TOLD)]
+        before, _, after = self._lines
+        return (before + after).split("\n")
 
     def check_text(self) -> None:
         """Malformed where a field holds a control or invisible character or is not in NFC."""
@@ -125,6 +137,8 @@ class Draft:
         if content.count("\n") != lines or content.count("\t") != tabs:
             raise self._unclean("a line feed or a tab")
         snapshots = self.policy + self.registry
+        if _PLAIN.fullmatch(content) and (snapshots.isascii() and snapshots.isprintable()):
+            return
         found = INVISIBLE.search(content.replace("\n", "").replace("\t", "")) or INVISIBLE.search(snapshots)
         if found:
             raise self._unclean(ascii(found[0]))
@@ -161,19 +175,11 @@ class Entry:
 
     @cached_property
     def leaf(self) -> bytes:
-        """SHA-256 of a zero byte and the canonical bytes: the leaf hash of RFC 6962, section 2.1."""
-        return hashlib.sha256(b"\x00" + self.canonical()).digest()
+        """The hash of the canonical bytes as a leaf of the tree: RFC 6962, section 2.1."""
+        return leaf_hash(self.canonical())
 
 
 def difference(one: Draft, other: Draft) -> tuple[str, str]:
     """The first line that decides and in which two drafts differ, for people."""
     pairs = zip_longest(one.deciding_lines, other.deciding_lines, fillvalue="nothing")
     return next(((a.replace("\t", " "), b.replace("\t", " ")) for a, b in pairs if a != b), ("", ""))
-
-
-def link(head: bytes, leaf: bytes) -> bytes:
-    """The head of the journal after an entry: SHA-256 of a two byte, the head before, and the entry's leaf.
-
-    Zero and one are the prefixes of leaves and nodes in RFC 6962, section 2.1; a chain is neither.
-    """
-    return hashlib.sha256(b"\x02" + head + leaf).digest()

@@ -23,6 +23,7 @@ from estate_funds.errors import (
 from estate_funds.exchange import columns
 from estate_funds.exchange.ballots import ballot_facts, tallies
 from estate_funds.exchange.case_file import CaseFile
+from estate_funds.exchange.evidence import EvidenceFiles
 from estate_funds.exchange.facts import read_facts, read_subjects, with_households
 from estate_funds.exchange.tables import Row, file_digest, read_table, read_text
 from estate_funds.policy import Document, bind, parse_document, parse_toml
@@ -50,13 +51,14 @@ def load_case(folder: str | Path) -> Case:
     documents = {d.id: d for d in (load_document(name, folder=folder) for name in file.documents)}
     documents = bind_documents(file, documents)
     tables = {name: tuple(_read(folder, name)) for name in READ_WHOLE}
-    registry = _load_registry(folder, file, documents, tables["ballots.csv"])
+    papers = EvidenceFiles(folder)
+    registry = _load_registry(folder, file, documents, tables["ballots.csv"], papers)
     _check_tables(folder, tables, documents)
     named = (name.partition("/") for name in file.claims)
     claimed_by = {str(documents[document].provision(provision).claim_period) for document, _, provision in named}
-    rows = _assessment_rows(tables["assessments.csv"], registry, claimed_by)
+    rows = _assessment_rows(tables["assessments.csv"], registry, claimed_by, papers)
     assessments = Assessments(rows, source="assessments.csv")
-    case = Case(folder, file, documents, registry, assessments, tables, _working_days(folder))
+    case = Case(folder, file, documents, registry, assessments, papers, tables, _working_days(folder))
     case.check()
     return case
 
@@ -164,7 +166,7 @@ def _check_one_home(documents: Mapping[str, Document]) -> None:
 
 
 def _load_registry(
-    folder: Path, file: CaseFile, documents: Mapping[str, Document], ballots: tuple[Row, ...]
+    folder: Path, file: CaseFile, documents: Mapping[str, Document], ballots: tuple[Row, ...], papers: EvidenceFiles
 ) -> Registry:
     path = folder / "estates.csv"
     estates = collect_estates((_estate(row) for row in read_table(path, columns.ESTATES)), source="estates.csv")
@@ -183,7 +185,7 @@ def _load_registry(
             raise TableError("the household file has no rows", where=found[0].name, fix=fix)
     digests = {p.name: file_digest(p) for p in (path, *found)}
     registry = Registry.build(estates, headcounts, source="estates.csv", source_digests=digests)
-    registry = _with_subjects(folder, registry, documents, found, ballots)
+    registry = _with_subjects(registry, documents, found, ballots, papers)
     if file.control_totals is not None:
         registry.tie_to(
             file.control_totals.as_totals(), source=f"case.toml, control_totals ({file.control_totals.source})"
@@ -192,9 +194,14 @@ def _load_registry(
 
 
 def _with_subjects(
-    folder: Path, bare: Registry, documents: Mapping[str, Document], households: list[Path], ballots: tuple[Row, ...]
+    bare: Registry,
+    documents: Mapping[str, Document],
+    households: list[Path],
+    ballots: tuple[Row, ...],
+    papers: EvidenceFiles,
 ) -> Registry:
     """The register with subjects and facts, where the case has any."""
+    folder = papers.folder
     subjects: list[Subject] = []
     facts: list[tuple[str, str, str, Fact]] = []
     kinds = {p.each for d in documents.values() for p in d.provisions.values()}
@@ -208,7 +215,7 @@ def _with_subjects(
     if not subjects and not ballots and not any(folder.glob("facts*.csv")):
         return bare
     known = replace(bare, subjects={s.subject_id: s for s in subjects})
-    facts += read_facts(folder, known, documents.values())
+    facts += read_facts(folder, known, documents.values(), papers)
     if ballots:
         known = replace(known, facts=Facts(facts))
         facts += ballot_facts(tallies(ballots, known, documents.values()), known, documents.values())
@@ -252,7 +259,9 @@ def _read(folder: Path, name: str) -> Iterator[Row]:
     return read_table(path, columns.TABLES[name]) if path.is_file() else iter(())
 
 
-def _assessment_rows(rows: tuple[Row, ...], registry: Registry, claimed_by: set[str]) -> Iterator[Assessment]:
+def _assessment_rows(
+    rows: tuple[Row, ...], registry: Registry, claimed_by: set[str], papers: EvidenceFiles
+) -> Iterator[Assessment]:
     for row in rows:
         subject_id = row.text("subject_id")
         try:
@@ -287,6 +296,7 @@ def _assessment_rows(rows: tuple[Row, ...], registry: Registry, claimed_by: set[
             row.day("result_on"),
             score,
             row.number,
+            papers.read(row.text("evidence"), f"{row.where}, column evidence"),
         )
 
 

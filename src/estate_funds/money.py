@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from math import lcm
 from typing import TypeVar
 
 from estate_funds.errors import AllocationError, AmountError
@@ -69,17 +70,19 @@ def allocate(total_fen: int, weights: Mapping[K, int | Fraction], *, first: Sequ
         raise AllocationError("a weight is not exact", got={str(k): repr(w) for k, w in weights.items()})
     if any(weight < 0 for weight in weights.values()):
         raise AllocationError("a weight is negative", got={str(k): str(w) for k, w in weights.items()})
-    whole = sum(weights.values(), Fraction(0))
-    if whole == 0:
+    unit = lcm(*(weight.denominator for weight in weights.values()))
+    whole = {key: int(weight * unit) for key, weight in weights.items()}
+    total = sum(whole.values())
+    if total == 0:
         raise AllocationError("nothing to divide by: the weights sum to zero", got=list(weights))
     if total_fen < 0:
         return {key: -part for key, part in allocate(-total_fen, weights, first=first).items()}
-    exact = {key: total_fen * Fraction(weight) / whole for key, weight in weights.items()}
-    parts = {key: share.numerator // share.denominator for key, share in exact.items()}
+    split = {key: divmod(total_fen * weight, total) for key, weight in whole.items()}
+    parts = {key: part for key, (part, _) in split.items()}
     left = total_fen - sum(parts.values())
     if left:
         rank = {key: position for position, key in enumerate(first)}
-        order = sorted(exact, key=lambda key: (parts[key] - exact[key], rank.get(key, len(rank)), str(key)))
+        order = sorted(split, key=lambda key: (-split[key][1], rank.get(key, len(rank)), str(key)))
         for key in order[:left]:
             parts[key] += 1
     return parts

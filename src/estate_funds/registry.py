@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
@@ -123,19 +123,24 @@ def estate_subject(estate: Estate) -> Subject:
 
 
 Value = Fraction | date | str
+Documents = tuple[tuple[str, str], ...]  # what something rests on: kind and SHA-256 of each document
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """The value of a fact, the day on which it was known, and the row that says so."""
+    """The value of a fact, the day on which it was known, the row that says so, and the documents that prove it."""
 
     value: Value
     known_on: date | None = None
     where: str = ""
+    evidence: Documents = ()
 
 
 class Facts(Mapping[tuple[str, str, str], Fact]):
-    """Facts by subject, name and period ("" for a fact that does not change); two rows that differ are refused."""
+    """Facts by subject, name and period ("" for a fact that does not change); two rows that differ are refused.
+
+    Two rows that agree are one, which rests on the documents of both.
+    """
 
     def __init__(self, rows: Iterable[tuple[str, str, str, Fact]] = ()) -> None:
         self._by_key: dict[tuple[str, str, str], Fact] = {}
@@ -149,6 +154,9 @@ class Facts(Mapping[tuple[str, str, str], Fact]):
                     wanted=f"one value{f' for {period}' if period else ''}",
                     fix="delete the row that was overruled",
                 )
+            if fact.evidence != earlier.evidence:
+                documents = _together(earlier.evidence, fact.evidence)
+                self._by_key[subject, name, period] = replace(earlier, evidence=documents)
 
     def __getitem__(self, key: tuple[str, str, str]) -> Fact:
         return self._by_key[key]
@@ -265,6 +273,11 @@ class Assessment:
     result_on: date
     score: Fraction | None = None
     row: int = 0
+    evidence: Documents = ()
+
+
+def _together(one: Documents, other: Documents) -> Documents:
+    return tuple(dict.fromkeys([*one, *other]))
 
 
 def _said(assessment: Assessment) -> str:
@@ -273,7 +286,7 @@ def _said(assessment: Assessment) -> str:
 
 
 class Assessments(Mapping[tuple[str, int], Assessment]):
-    """Assessments by subject and period; the same row twice is one, two rows that differ are refused."""
+    """Assessments by subject and period; two rows that agree are one, as of Facts; two that differ are refused."""
 
     def __init__(self, rows: Iterable[Assessment] = (), *, source: str = "assessments") -> None:
         self._by_key: dict[tuple[str, int], Assessment] = {}
@@ -288,6 +301,9 @@ class Assessments(Mapping[tuple[str, int], Assessment]):
                     wanted="one result, one day, one score",
                     fix="delete the row that was overruled",
                 )
+            if row.evidence != earlier.evidence:
+                documents = _together(earlier.evidence, row.evidence)
+                self._by_key[row.subject_id, row.period] = replace(earlier, evidence=documents)
 
     def __getitem__(self, key: tuple[str, int]) -> Assessment:
         return self._by_key[key]
@@ -532,5 +548,7 @@ def _digest(
         hasher.update(("subject\t" + "\t".join(map(str, told)) + "\n").encode())
     for subject, name, period in sorted(facts):
         fact = facts[subject, name, period]
-        hasher.update(f"fact\t{subject}\t{name}\t{period}\t{fact.value}\t{fact.known_on or ''}\n".encode())
+        documents = "".join(f"\t{kind}:{digest}" for kind, digest in sorted(fact.evidence))
+        line = f"fact\t{subject}\t{name}\t{period}\t{fact.value}\t{fact.known_on or ''}{documents}\n"
+        hasher.update(line.encode())
     return "sha256:" + hasher.hexdigest()

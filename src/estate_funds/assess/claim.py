@@ -13,7 +13,7 @@ from estate_funds.calendar import Months
 from estate_funds.errors import CaseError, nearest
 from estate_funds.money import allocate, format_yuan
 from estate_funds.policy import Provision
-from estate_funds.registry import Subject
+from estate_funds.registry import Documents, Subject
 from estate_funds.text import pad
 
 
@@ -103,6 +103,7 @@ class Claim:
     decided_on: date | None
     warnings: tuple[str, ...] = ()
     part: str = ""  # "advance" for what is paid before the final amount is known
+    evidence: Documents = ()  # of the facts and results that were asked for: sorted, each once
 
     @property
     def claim_id(self) -> str:

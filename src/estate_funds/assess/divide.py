@@ -69,7 +69,9 @@ def _divide(walk: Walk, number: int, day: date, months: Months, pool: Subject | 
     members = _waiting(list(_members(walk, number, day, months, pool)))
     if not members:
         return
-    total_fen, unknown = _total_fen(walk, total, number, day, pool)
+    total_fen, unknown, documents = _total_fen(walk, total, number, day, pool)
+    for m in members:
+        m.view.evidence |= documents
     if unknown:
         members = [_turned(m, waits_for(unknown)) for m in members]
     weights = {m.subject.subject_id: m.weight for m in members}
@@ -169,14 +171,18 @@ def _turned(m: _Member, reason: str) -> _Member:
     return replace(m, outcome=Outcome.PENDING, reason=reason)
 
 
-def _total_fen(walk: Walk, total: Total, number: int, day: date, pool: Subject | None) -> tuple[int, tuple[str, ...]]:
+def _total_fen(
+    walk: Walk, total: Total, number: int, day: date, pool: Subject | None
+) -> tuple[int, tuple[str, ...], set[tuple[str, str]]]:
+    """What is divided, what of it is not known, and the documents that prove it."""
     value = total.value
     unknown: tuple[str, ...] = ()
+    documents: set[tuple[str, str]] = set()
     if total.of is not None and pool is not None:
         view = walk.view(pool, number, max(day, pool.start), Month.of(day))
         value = view.number(total.of)
-        unknown = view.take_lacking()
-    return walk.provision.rounding.round((value or Fraction(0)) * total.share * FEN_PER_YUAN), unknown
+        unknown, documents = view.take_lacking(), view.evidence
+    return walk.provision.rounding.round((value or Fraction(0)) * total.share * FEN_PER_YUAN), unknown, documents
 
 
 def _parts(walk: Walk, members: list[_Member], total_fen: int, day: date, unknown: tuple[str, ...]) -> dict[str, int]:

@@ -91,7 +91,8 @@ def _assessed(walk: Walk, view: View) -> tuple[Outcome, str] | None:
     if gate is None:
         return None
     if gate.fact == "assessment":
-        result, when = (view.assessment.result, f" on {view.assessment.result_on}") if view.assessment else (None, "")
+        found = view.result()
+        result, when = (found.result, f" on {found.result_on}") if found else (None, "")
     else:
         result, when = view.text(gate.fact), ""
         view.take_lacking()

@@ -95,14 +95,18 @@ def _ceiling(
             groups.setdefault((unit, claim.months.start.year if rule.each == "year" else 0), []).append(n)
     for (unit, year), members in groups.items():
         members.sort(key=lambda n: _order(claims[n]))
-        high = _high(document, registry, assessments, rule, unit, year)
+        high, documents = _high(document, registry, assessments, rule, unit, year)
         where = " ".join(filter(None, (unit.partition("/")[2] or unit, str(year or ""))))
         asked = sum(_whole(claims[n]) for n in members)
         if high is None:
             for n in members:
                 claims[n] = _all_wait(claims[n], waits_for([str(rule.fact)]))
         elif asked > high:
+            before = {n: claims[n] for n in members}
             _cut(document, rule, claims, members, high, where)
+            for n, claim in before.items():
+                if documents and claims[n] is not claim:
+                    claims[n] = replace(claims[n], evidence=tuple(sorted(documents.union(claim.evidence))))
     return claims
 
 
@@ -116,13 +120,14 @@ def _rules(document: Document, rule: Ceiling, claim: Claim) -> bool:
 
 def _high(
     document: Document, registry: Registry, assessments: Assessments, rule: Ceiling, unit: str, year: int
-) -> int | None:
+) -> tuple[int | None, set[tuple[str, str]]]:
+    """The ceiling in fen, None while it is not known; and the documents that prove it."""
     if rule.value is not None:
-        return round_fen(rule.value * FEN_PER_YUAN, Rounding.DOWN)
+        return round_fen(rule.value * FEN_PER_YUAN, Rounding.DOWN), set()
     subject = registry.subject(unit)
     view = View(document, registry, assessments, subject, str(year or ""), subject.start)
     found: Fraction | None = view.number(str(rule.fact))
-    return None if found is None else round_fen(found * FEN_PER_YUAN, Rounding.DOWN)
+    return None if found is None else round_fen(found * FEN_PER_YUAN, Rounding.DOWN), view.evidence
 
 
 def _cut(document: Document, rule: Ceiling, claims: list[Claim], members: list[int], high: int, where: str) -> None:

@@ -36,7 +36,10 @@ Ranking = tuple[list[Fraction] | None, dict[str, date]]  # what peers have, and 
 
 @dataclass(slots=True)
 class View:
-    """Asked for a fact, it says its value, or None; `lacking` and `days` remember what was missing and when known."""
+    """Asked for a fact, it says its value, or None.
+
+    `lacking` remembers what was missing, `days` when the rest was known, `evidence` which documents prove it.
+    """
 
     document: Document
     registry: Registry
@@ -49,6 +52,7 @@ class View:
     lacking: dict[str, None] = field(default_factory=dict)
     days: dict[str, date] = field(default_factory=dict)
     as_of: date | None = None  # what was known later is not known
+    evidence: set[tuple[str, str]] = field(default_factory=set)  # kind and digest
 
     # --- values ---
 
@@ -65,6 +69,7 @@ class View:
                 return None
             if fact.known_on is not None:
                 self.known({f"{name}@{self.period}" if rule.each_period else name: fact.known_on})
+            self.evidence.update(fact.evidence)
             return fact.value
         found = self._built_in(name)
         if found is None:
@@ -100,6 +105,17 @@ class View:
         """Note the days on which facts were known; of one that several subjects have, the last."""
         for name, day in days.items():
             self.days[name] = max(day, self.days.get(name, day))
+
+    def result(self) -> Assessment | None:
+        """The assessment that was asked for, and with it the documents that it rests on."""
+        if self.assessment is not None:
+            self.evidence.update(self.assessment.evidence)
+        return self.assessment
+
+    def remember(self, other: View) -> None:
+        """What was asked of another view counts as asked of this one."""
+        self.known(other.days)
+        self.evidence |= other.evidence
 
     def owner(self, kind: str) -> str | None:
         """The id of the subject itself, or of what it belongs to, that is of a kind."""
@@ -249,14 +265,18 @@ class View:
         return Fraction(1 + len(numbers) - bisect_right(numbers, own))
 
     def _ranking(self, name: str, peers: Iterable[Subject]) -> Ranking:
-        """The numbers of those there, the lowest first, and when they were known; None while one is not."""
+        """The numbers of those there, the lowest first, and when they were known; None while one is not.
+
+        The documents of peers prove their own claims: a claim does not bring those of all that it was ranked among.
+        """
         numbers: list[Fraction] = []
         days: dict[str, date] = {}
         for peer in peers:
             if not peer.there_on(self.counted):
                 continue
             result = self.assessments.get((peer.subject_id, int(self.period))) if self.period.isdigit() else None
-            number = replace(self, subject=peer, assessment=result, lacking={}, days=days).number(name)
+            view = replace(self, subject=peer, assessment=result, lacking={}, days=days, evidence=set())
+            number = view.number(name)
             if number is None:
                 return None, {}
             numbers.append(number)
@@ -269,13 +289,14 @@ class View:
         if name == "each":
             return Fraction(1)
         if name == "score":
-            return None if self.assessment is None else self.assessment.score
+            return None if (result := self.result()) is None else result.score
         if name == "started_on":
             return subject.start
         if name == "household" and subject.kind == "household":
             return Fraction(1)
         if name in ("m2", "floor_area_m2") and subject.kind == "household":
             area = self.registry.facts.get((subject.subject_id, "floor_area_m2", ""))
+            self.evidence.update(area.evidence if area else ())
             return area.value if area else None
         if name == "m2" and subject.kind != "estate":
             own = self.document.facts.get("area_m2")

@@ -170,7 +170,7 @@ class Walk:
         views = [self.view(subject, number, run.counted, months.start) for run, months in runs]
         priced = [self.price(view, run, months, period) for view, (run, months) in zip(views, runs, strict=True)]
         for view in views[1:]:
-            views[0].known(view.days)
+            views[0].remember(view)
         amounts, view, day = self.rounded(priced), views[0], runs[0][0].anchor
         asked = [p.outcome is not Outcome.ENDED for p in priced]
         would_be = bounded(
@@ -455,9 +455,9 @@ class Walk:
             )
         assessment = next((view.assessment for view, _, _ in members if view.assessment), None)
         subject = self.registry.subject(group)
-        whole = replace(members[0][0], subject=subject, assessment=assessment, lacking={}, days={})
+        whole = replace(members[0][0], subject=subject, assessment=assessment, lacking={}, days={}, evidence=set())
         for view, _, _ in members:
-            whole.known(view.days)
+            whole.remember(view)
         months = Months(min(m.start for _, m, _ in members), max(m.end for _, m, _ in members))
         return self.seal(whole, number, months, [line for _, _, lines in members for line in lines])
 
@@ -476,6 +476,10 @@ class Walk:
         asked = [self.result(subject, line.service_year, line.months.start) for line in sealed]
         results = asked if self.assessed else []
         decided_on = decided_on or self.decided(view, results, period)
+        fund = self.document.funds.get(provision.pays_into or "")
+        role = provision.payee or (fund.held_by[0] if fund else "")
+        payee = holder_of_role(self.document, view, role)
+        evidence = tuple(sorted(view.evidence))
         warnings = [
             f"{view.said(r)} [{r.clause}]"
             for r in self.requirements(subject)
@@ -486,9 +490,6 @@ class Walk:
             for result in results
             if result is not None and result.result_on < period.end.first_day
         ]
-        fund = self.document.funds.get(provision.pays_into or "")
-        role = provision.payee or (fund.held_by[0] if fund else "")
-        payee = holder_of_role(self.document, view, role)
         view.take_lacking()
         return Claim(
             document=self.document.id,
@@ -507,6 +508,7 @@ class Walk:
             decided_on=decided_on,
             warnings=tuple(dict.fromkeys(warnings)),
             part=part,
+            evidence=evidence,
         )
 
     def decided(self, view: View, results: Sequence[Assessment | None], period: Months) -> date | None:

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
 from estate_funds.assess import Claim, Claims, Status
+from estate_funds.audit.journal import Kept, Replayed, StoredEntry, replayed
 from estate_funds.audit.report import AuditReport, Coverage, Finding, Severity
 from estate_funds.duties import Due, State
-from estate_funds.errors import DamagedEntry, EstateFundsError, InvariantBroken
-from estate_funds.funds import Account
-from estate_funds.journal import GENESIS, Draft, Entry, Kind, difference, link
-from estate_funds.ledger import Ledger, refold
+from estate_funds.funds import Account, Side
+from estate_funds.journal import Draft, Entry, Kind, difference
+from estate_funds.ledger import Ledger
 from estate_funds.money import format_yuan
 from estate_funds.text import counted
 from estate_funds.vouchers import REFUND, payee_fund, payer_funds
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
-
-
-class StoredEntry(Protocol):
-    """An entry with the hashes stored beside it."""
-
-    @property
-    def entry(self) -> Entry: ...
-    @property
-    def leaf(self) -> bytes: ...
-    @property
-    def head(self) -> bytes: ...
 
 
 class AuditedStep(Protocol):
@@ -57,58 +45,33 @@ class AuditedCase(Protocol):
     def facts(self) -> Iterable[AuditedStep]: ...
 
 
-@dataclass(slots=True)
-class _Books:
-    """What replay leaves behind for the comparison."""
-
-    ledger: Ledger = field(default_factory=Ledger)
-    entries: list[Entry] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    verified: int = 0
-    passed: int = 0
-    heads: set[str] = field(default_factory=set)  # of the journal, those that somebody asked for
-
-
 def audit(
     stored: Iterable[StoredEntry],
     case: AuditedCase | None = None,
     *,
     year: int | None = None,
     as_of: date | None = None,
-    kept_head: str = "",
-    held: int | None = None,
-    orphans: int = 0,
+    kept_heads: Iterable[str] = (),
+    kept: Kept | None = None,
+    evidence: Callable[[Iterable[Entry]], tuple[Coverage, Sequence[Finding]]] | None = None,
 ) -> AuditReport:
     """Audit a journal, alone or against the case that it was booked from.
 
     `year` limits the comparison to claims whose period begins in that calendar year. `as_of` is the day by which what
-    is due must be booked: by default the last day of recording. `kept_head` is a head that was kept from an earlier
-    audit, through which the journal must still pass. `held` is the number of entries that the store holds, `orphans`
-    that of posting rows that belong to no entry.
+    is due must be booked: by default the last day of recording. `kept_heads` are heads that were kept from earlier
+    audits or checkpoints, through which the journal must still pass. `kept` is what the store holds beside the entries;
+    `evidence` looks at the documents that the entries name.
     """
-    books = _replay(stored, kept_head)
-    if orphans:
-        what = f"{orphans} posting rows belong to no entry"
-        books.findings.append(
-            Finding("stray-postings", ERROR, what, "postings", clear="restore the journal from a backup")
-        )
-    total = len(books.entries) if held is None else held
-    coverage = [
-        Coverage("entries through the gate again", books.passed, total),
-        Coverage("entries whose hash and link hold", books.verified, total),
-    ]
-    if not kept_head:
-        note = "not checked: give the head of an earlier audit; without one, a cut tail does not show"
-        coverage.append(Coverage("nothing cut off at the end", 0, 0, note))
-    else:
+    books = replayed(stored, kept_heads, kept)
+    coverage = books.coverage
+    if evidence is None:
         coverage.append(
-            Coverage("nothing cut off at the end", 1, 1, "the journal passes through the head that was kept")
+            Coverage("source documents compared with their digests", 0, 0, "not checked: there is no evidence folder")
         )
-        if kept_head not in books.heads:
-            what = "the journal does not pass through the head that was kept"
-            coverage[-1] = Coverage("nothing cut off at the end", 1, 1)
-            clear = "restore the journal: entries were cut off or rewritten since"
-            books.findings.append(Finding("cut-off", ERROR, what, "journal", "other heads", kept_head, clear=clear))
+    else:
+        covered, found = evidence(books.entries)
+        coverage.append(covered)
+        books.findings += found
     if case is None:
         note = "not checked: no case was given"
         coverage += [
@@ -117,76 +80,17 @@ def audit(
     else:
         coverage += _compare(books, case, year, as_of or books.ledger.recorded)
     coverage.append(Coverage("bank statements matched", 0, 0, "not checked: none are read yet"))
-    return AuditReport(tuple(coverage), tuple(books.findings), total, books.ledger.head.hex())
-
-
-# --- replay -------------------------------------------------------------------------------------------------------
-
-
-def _replay(stored: Iterable[StoredEntry], kept_head: str) -> _Books:
-    books = _Books()
-    head = GENESIS
-    books.heads = {head.hex()} & {kept_head}
-    for item in _readable(stored, books):
-        entry, where = item.entry, f"entry {item.entry.seq} ({item.entry.draft.key})"
-        if entry.seq != books.ledger.seq + 1:
-            missing = counted(entry.seq - books.ledger.seq - 1, "entry", "entries")
-            what = f"{missing} missing before entry {entry.seq}; what follows may be its consequence"
-            books.findings.append(Finding("gap", ERROR, what, where, clear="restore the journal from a backup"))
-            books.ledger.seq = entry.seq - 1
-        if entry.leaf != item.leaf:
-            _tampered(books, "a field of the entry was changed after booking", where, entry.leaf, item.leaf)
-        elif link(head, item.leaf) != item.head:
-            _tampered(books, "the entry does not follow the one before it", where, link(head, item.leaf), item.head)
-        else:
-            books.verified += 1
-        head = item.head
-        books.heads |= {head.hex()} & {kept_head}
-        _through_the_gate(books, entry, where)
-        books.entries.append(entry)
-    return books
-
-
-def _readable(stored: Iterable[StoredEntry], books: _Books) -> Iterator[StoredEntry]:
-    try:
-        yield from stored
-    except DamagedEntry as error:
-        what = f"{error.what}; nothing after it was checked"
-        books.findings.append(
-            Finding("unreadable", ERROR, what, error.what, got=str(error.got), clear="restore the journal")
-        )
-
-
-def _tampered(books: _Books, what: str, where: str, computed: bytes, held: bytes) -> None:
-    finding = Finding(
-        "tampered", ERROR, what, where, held.hex(), computed.hex(), clear="restore the journal from a backup"
-    )
-    books.findings.append(finding)
-
-
-def _through_the_gate(books: _Books, entry: Entry, where: str) -> None:
-    try:
-        refold(books.ledger, entry)
-        books.passed += 1
-    except (EstateFundsError, InvariantBroken, ValueError, KeyError) as error:
-        what = f"the gate refuses it: {error.what if isinstance(error, EstateFundsError) else error}"
-        got, wanted, clause = (str(getattr(error, name, None) or "") for name in ("got", "wanted", "clause"))
-        finding = Finding(
-            "refused", ERROR, what, where, got, wanted, clause, clear="reverse it, and find out how it got in"
-        )
-        books.findings.append(finding)
-        try:  # go on as if it stood, so that one fault is not reported a hundred times
-            books.ledger.advance(entry)
-        except (EstateFundsError, ValueError, KeyError):
-            books.ledger.seq = entry.seq
+    return AuditReport(tuple(coverage), tuple(books.findings), len(books.entries), books.ledger.head)
 
 
 # --- comparison ---------------------------------------------------------------------------------------------------
 
+_SPENT = (Account.TRANSFER_OUT, Account.EXPENDITURE)
+_UNDOING = (Kind.REVERSAL, Kind.CORRECTION, Kind.CLAW_BACK)
 Paid = dict[str, dict[tuple[str, str], int]]  # claim -> (from fund, to fund) -> fen
 
 
-def _compare(books: _Books, case: AuditedCase, year: int | None, as_of: date) -> list[Coverage]:
+def _compare(books: Replayed, case: AuditedCase, year: int | None, as_of: date) -> list[Coverage]:
     claims = case.claims.where(year=year)
     paid, paid_on = _payments(books.entries)
     for claim in claims:
@@ -228,7 +132,10 @@ def _compare(books: _Books, case: AuditedCase, year: int | None, as_of: date) ->
 
 
 def _payments(entries: Iterable[Entry]) -> tuple[Paid, dict[str, date]]:
-    """What was paid for each claim, from which fund to which, reversals taken off, and the day of the last payment."""
+    """What was paid for each claim and is not claimed back, from which fund to which, and the day of the last payment.
+
+    Reversals and corrections are taken off; what was claimed back and then waived stays claimed back.
+    """
     paid: Paid = {}
     paid_on: dict[str, date] = {}
     booked: dict[str, Draft] = {}  # seq -> payment or refund
@@ -236,21 +143,32 @@ def _payments(entries: Iterable[Entry]) -> tuple[Paid, dict[str, date]]:
         draft = entry.draft
         if draft.kind is Kind.DISBURSEMENT or is_refund(draft):
             booked[str(entry.seq)] = draft
-        elif draft.kind is not Kind.REVERSAL or draft.reference not in booked:
+        elif draft.kind not in _UNDOING or draft.reference not in booked:
             continue
         if draft.kind is Kind.DISBURSEMENT:
             paid_on[draft.reference] = draft.effective
-        first = booked[draft.reference] if draft.kind is Kind.REVERSAL else draft
+        first = booked[draft.reference] if draft.kind in _UNDOING else draft
         amounts = paid.setdefault(first.reference, {})
-        for posting in draft.postings:
-            if posting.account in (Account.TRANSFER_OUT, Account.EXPENDITURE):
-                way = (posting.fund, posting.detail if posting.account == Account.TRANSFER_OUT else "")
-                way, sign = (way[::-1], -1) if is_refund(first) else (way, 1)
-                amounts[way] = amounts.get(way, 0) + sign * posting.amount_fen
+        for way, fen in _moved(draft, first):
+            way, fen = (way[::-1], -fen) if is_refund(first) else (way, fen)
+            amounts[way] = amounts.get(way, 0) + fen
     return paid, paid_on
 
 
-def _unclaimed(books: _Books, claims: Claims) -> Iterator[Finding]:
+def _moved(draft: Draft, first: Draft) -> Iterator[tuple[tuple[str, str], int]]:
+    """From which fund to which how much a payment moved, or what undoes it took off."""
+    into = {
+        p.fund: p.detail if p.account == Account.TRANSFER_OUT else "" for p in first.postings if p.account in _SPENT
+    }
+    for posting in draft.postings:
+        if posting.account in _SPENT:
+            sign = 1 if posting.side == Side.DEBIT else -1
+            yield (posting.fund, into[posting.fund]), sign * posting.amount_fen
+        elif posting.account == Account.RECEIVABLE and draft.kind is Kind.CLAW_BACK:
+            yield (posting.fund, into[posting.fund]), -posting.amount_fen
+
+
+def _unclaimed(books: Replayed, claims: Claims) -> Iterator[Finding]:
     """Promises and payments for claims that the case does not know, or not as the claim says."""
     known = {claim.claim_id: claim for claim in claims}
     for entry in books.entries:
@@ -274,6 +192,10 @@ def _unclaimed(books: _Books, claims: Claims) -> Iterator[Finding]:
             digests = "" if draft.policy and draft.registry else "; no digest of policy or registry"
             got, asked = " ".join(said) + digests, " ".join(wanted)
             yield Finding("wrong-entry", ERROR, what, where, got, asked, amount_fen=amount, clear=clear)
+        if tuple(draft.evidence) != claim.evidence:
+            what, clear = f"the {draft.kind} rests on other documents than the claim now does", "see which is right"
+            got, asked = map(_papers, (draft.evidence, claim.evidence))
+            yield Finding("other-evidence", WARNING, what, where, got, asked, clear=clear)
 
 
 def _claim_findings(
@@ -334,11 +256,15 @@ def is_refund(draft: Draft) -> bool:
     return draft.kind is Kind.TRANSFER and draft.purpose == REFUND and bool(draft.reference)
 
 
+def _papers(named: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{kind} {digest[:12]}" for kind, digest in named) or "none"
+
+
 def _ways(amounts: Mapping[tuple[str, str], int]) -> str:
     return "; ".join(f"{giver} -> {taker} {format_yuan(fen)}" for (giver, taker), fen in sorted(amounts.items()))
 
 
-def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
+def _compare_facts(books: Replayed, case: AuditedCase, as_of: date) -> Coverage:
     """Appropriations, receipts, transfers, spendings and fences: each booked exactly as its row says."""
     booked = {entry.draft.key: entry for entry in books.entries}
     steps = [step for step in case.facts if step.draft.effective <= as_of]
@@ -358,7 +284,8 @@ def _compare_facts(books: _Books, case: AuditedCase, as_of: date) -> Coverage:
                 Finding("booked-otherwise", ERROR, what, where, got, wanted, amount_fen=amount, clear=clear)
             )
     known = {step.draft.key for step in steps}
-    checked = (Kind.OPEN_FUND, Kind.APPROPRIATION, Kind.RECEIPT, Kind.SPENDING, Kind.TRANSFER)
+    checked = {Kind.OPEN_FUND, Kind.APPROPRIATION, Kind.RECEIPT, Kind.SPENDING, Kind.TRANSFER}
+    checked |= {Kind.ADVANCE, Kind.SETTLEMENT, Kind.LOAN}
     own = [
         e
         for e in books.entries

@@ -37,6 +37,7 @@ ASSESSMENTS = (
     Column("result", "text", "a result that the document's gate knows", "pass"),
     Column("result_on", "day", "day of the result: payment is due from it", "2024-01-10"),
     Column("score", "number", "score, where the document divides by scores", "92.5", required=False),
+    Column("evidence", "evidence", "as in spending.csv", "assessment-notice:evidence/k-2023.txt", required=False),
 )
 SUBJECTS = (
     Column("subject_id", "id", "stable id, unique among subjects and estates", "w-2024-01"),

@@ -19,6 +19,7 @@ from estate_funds.errors import (
     nearest,
 )
 from estate_funds.exchange.columns import FACTS, SUBJECTS
+from estate_funds.exchange.evidence import EvidenceFiles
 from estate_funds.exchange.tables import Column, Row, parse_number, read_header, read_table
 from estate_funds.money import FEN_PER_YUAN, parse_share, parse_yuan
 from estate_funds.policy import LEVELS, Document, FactRule
@@ -104,10 +105,13 @@ def _subject(row: Row, found: Mapping[str, Subject], bare: Registry, kinds: set[
     return Subject(row.text("subject_id"), kind, row.text("name"), units, start, end, parent, row.number)
 
 
-def read_facts(folder: Path, registry: Registry, documents: Iterable[Document]) -> Iterator[tuple[str, str, str, Fact]]:
-    """Every fact of facts.csv and facts-*.csv, in the type that its document declares.
+def read_facts(
+    folder: Path, registry: Registry, documents: Iterable[Document], papers: EvidenceFiles
+) -> Iterator[tuple[str, str, str, Fact]]:
+    """Every fact of facts.csv and facts-*.csv, in the type that its document declares, with its evidence hashed.
 
-    Raises CellError for an unknown subject or fact, a value of another type, or a period that is missing or too many.
+    Raises CellError for an unknown subject or fact, a value of another type, a period that is missing or too many, or
+    evidence that is not in the folder of the case.
     """
     rules: dict[str, FactRule] = {}
     for document in documents:
@@ -121,12 +125,14 @@ def read_facts(folder: Path, registry: Registry, documents: Iterable[Document]) 
                 )
     for path in sorted(folder.glob("facts*.csv")):
         if path.name == "facts.csv":
-            yield from _long(path, registry, rules)
+            yield from _long(path, registry, rules, papers)
         else:
-            yield from _wide(path, registry, rules)
+            yield from _wide(path, registry, rules, papers)
 
 
-def _long(path: Path, registry: Registry, rules: Mapping[str, FactRule]) -> Iterator[tuple[str, str, str, Fact]]:
+def _long(
+    path: Path, registry: Registry, rules: Mapping[str, FactRule], papers: EvidenceFiles
+) -> Iterator[tuple[str, str, str, Fact]]:
     for row in read_table(path, FACTS):
         name = row.text("fact")
         if name not in rules:
@@ -137,11 +143,14 @@ def _long(path: Path, registry: Registry, rules: Mapping[str, FactRule]) -> Iter
                 wanted=", ".join(sorted(rules)) or "a document with [facts]",
                 fix=nearest(name, rules),
             )
-        yield _fact(row, name, row.text("value"), "value", registry, rules[name])
+        yield _fact(row, name, row.text("value"), "value", registry, rules[name], papers)
 
 
-def _wide(path: Path, registry: Registry, rules: Mapping[str, FactRule]) -> Iterator[tuple[str, str, str, Fact]]:
-    told = tuple(c for c in FACTS if c.name in ("subject_id", "period", "known_on"))
+def _wide(
+    path: Path, registry: Registry, rules: Mapping[str, FactRule], papers: EvidenceFiles
+) -> Iterator[tuple[str, str, str, Fact]]:
+    """The evidence of a row proves each fact in it."""
+    told = tuple(c for c in FACTS if c.name not in ("fact", "value"))
     named = [name for name in read_header(path) if name not in {c.name for c in told}]
     for name in named:
         if name not in rules:
@@ -156,11 +165,11 @@ def _wide(path: Path, registry: Registry, rules: Mapping[str, FactRule]) -> Iter
     for row in read_table(path, (*told, *columns)):
         for name in named:
             if row.text(name):
-                yield _fact(row, name, row.text(name), name, registry, rules[name])
+                yield _fact(row, name, row.text(name), name, registry, rules[name], papers)
 
 
 def _fact(
-    row: Row, name: str, cell: str, column: str, registry: Registry, rule: FactRule
+    row: Row, name: str, cell: str, column: str, registry: Registry, rule: FactRule, papers: EvidenceFiles
 ) -> tuple[str, str, str, Fact]:
     subject_id, period = row.text("subject_id"), row.text("period")
     try:
@@ -190,8 +199,9 @@ def _fact(
             f"{name} has no period", where=f"{row.where}, column period", got=period, wanted="an empty cell"
         )
     value = parse_fact(rule, cell, f"{row.where}, column {column}")
-    where = f"{row.where} ({name})"
-    return subject_id, name, period if rule.each_period else "", Fact(value, row.optional_day("known_on"), where)
+    documents = papers.read(row.text("evidence"), f"{row.where}, column evidence")
+    fact = Fact(value, row.optional_day("known_on"), f"{row.where} ({name})", documents)
+    return subject_id, name, period if rule.each_period else "", fact
 
 
 def parse_fact(rule: FactRule, cell: str, where: str) -> Value:

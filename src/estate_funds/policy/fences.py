@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -67,7 +67,17 @@ class FundRule(Cited):
     held_for_others: Annotated[
         bool, Field(description="what it receives is a liability, and paying it on settles it")
     ] = False
+    surplus_after_years: Annotated[
+        int | None,
+        Field(ge=1, le=20, description="carried forward so many times and still unused, budget lapses as surplus"),
+    ] = None
     permits: Annotated[tuple[PermitRule, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _carries(self) -> Self:
+        if self.surplus_after_years and not self.carry_forward:
+            raise ValueError("surplus_after_years is for a fund that carries forward: here all lapses at once")
+        return self
 
 
 class IncomeRule(Cited):

@@ -107,10 +107,6 @@ def _payers(document: Document, name: str, provision: Provision) -> Iterator[Pro
     if booked and purposes and not by_setting and purposes != {"unset"} and provision.purpose not in purposes:
         wanted = f"a purpose that {provision.pays_from} permits"
         yield f"provisions.{name}.purpose", provision.purpose, wanted, nearest(provision.purpose, purposes)
-    bare = [p for p in (source.permits if source else ()) if provision.purpose in p.purposes and p.requires]
-    for permit in bare[:1]:
-        wanted = f"none: a claim brings no documents, so {provision.pays_from} could never pay it; use [[requirements]]"
-        yield f"funds.{provision.pays_from}.permits.requires", ", ".join(permit.requires), wanted, ""
     taker = document.funds.get(provision.pays_into) if provision.pays_into else None
     payee = provision.payee or (taker.held_by[0] if taker else "")
     if taker and payee not in taker.held_by and provision.payee != "subject":

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from estate_funds.funds import Account
 from estate_funds.ledger import Ledger
 
+_RECEIVED = (Account.FUNDING, Account.PAYABLE, Account.TRANSFER_IN, Account.DUE_TO, Account.RECOVERY)
+_PAID = (Account.EXPENDITURE, Account.TRANSFER_OUT, Account.SURRENDERED, Account.ADVANCED, Account.DUE_FROM)
+
 
 @dataclass(frozen=True, slots=True)
 class FundBalance:
-    """Where a fund stands, in fen: received = paid out + cash, and cash = encumbered + available (+ lapsed)."""
+    """Where a fund stands, in fen: received = paid out + cash, and cash = encumbered + available (+ lapsed).
+
+    Received counts what was collected of claims for money back, and what is borrowed; paid what is advanced or lent.
+    """
 
     fund: str
     title: str
@@ -34,8 +40,8 @@ def fund_balances(ledger: Ledger) -> list[FundBalance]:
         FundBalance(
             fund=fund,
             title=ledger.funds[fund].title,
-            received_fen=total(fund, Account.FUNDING, Account.PAYABLE, Account.TRANSFER_IN),
-            paid_fen=total(fund, Account.EXPENDITURE, Account.TRANSFER_OUT),
+            received_fen=total(fund, *_RECEIVED) - total(fund, Account.RECEIVABLE),
+            paid_fen=total(fund, *_PAID),
             cash_fen=total(fund, Account.CASH),
             encumbered_fen=total(fund, Account.ENCUMBERED),
             available_fen=total(fund, Account.UNENCUMBERED),

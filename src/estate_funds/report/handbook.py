@@ -289,6 +289,9 @@ def _fund(fund: FundRule) -> Iterator[str]:
     yield f"依据 rests on: {_at(fund)}"
     yield f"持有 held by: {', '.join(map(name_of, fund.held_by))}"
     left = "结转 carried forward" if fund.carry_forward else "年末失效 lapses"
+    if fund.surplus_after_years:
+        years = fund.surplus_after_years
+        left += f"，结转满{years}年未用的转为结余 and surplus when unused for {years} years"
     yield f"年末余额 what is left at year end: {left}，`{fund.provenance}`"
     if fund.held_for_others:
         yield "代收款，是负债 held for others: a liability until it is paid on"

@@ -1,0 +1,5 @@
+"""python -m estate_funds.cli."""
+
+from estate_funds.cli import main
+
+main()

@@ -1,0 +1,230 @@
+"""Commands on a case: demo, run, explain, audit, calendar, what-if."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from estate_funds.cli.common import (
+    CaseArgument,
+    DayOption,
+    EvidenceOption,
+    EvidenceThereOption,
+    LedgerArgument,
+    bar,
+    day_of,
+    guarded,
+    open_books,
+    read_checkpoint,
+    waiting,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+@guarded
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the ledgers, tables and copies of the cases.")] = Path(
+        "estate-funds-demo"
+    ),
+    recorded_on: DayOption = None,
+) -> None:
+    """Show the whole job on two real sets of published figures: Donghu's award, and what it would cost Dezhou.
+
+    Works offline and writes only into --out. A second run finds everything booked already, and says so.
+    """
+    status = 0
+    for name in ("donghu", "dezhou"):
+        status = max(status, run_case(examples() / name, None, out / name, recorded_on))
+        print()
+        if not (out / name / "case").exists():
+            shutil.copytree(examples() / name, out / name / "case")
+    print(
+        f"Written into {out}: for each case a ledger.db, claims, vouchers, balances, the audit, and a copy of the case."
+    )
+    print("Try next:")
+    print(f"  estate-funds explain {out}/donghu/case yuaner --year 2023    why a failed year paid nothing")
+    print(f"  estate-funds audit {out}/donghu/ledger.db --case {out}/donghu/case")
+    print(f"  change a figure in {out}/donghu/case and audit again: what no longer fits is found")
+    print(
+        f"  estate-funds checkpoint {out}/donghu/ledger.db    what others keep, to see later that nothing was cut off"
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+@guarded
+def run(
+    case: CaseArgument,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            help="Ledger to post into: a file or URL (sqlite:///…, postgresql://…); by default OUT/ledger.db."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; by default CASE/out.")] = None,
+    recorded_on: DayOption = None,
+    evidence: EvidenceOption = None,
+) -> None:
+    """Assess a case, book everything that it asks for, and audit the ledger.
+
+    All of it is booked in one transaction, or nothing but the record of what was refused. Running it again books only
+    what is new. Writes claims.csv, vouchers.csv, balances.csv, audit.json and summary.txt into OUT.
+    """
+    raise typer.Exit(run_case(case, ledger, out or case / "out", recorded_on, evidence))
+
+
+@app.command()
+@guarded
+def explain(
+    case: CaseArgument,
+    estate: Annotated[str, typer.Argument(metavar="ESTATE", help="An estate_id of estates.csv.")],
+    year: Annotated[int | None, typer.Option(help="Only claims whose period begins in this calendar year.")] = None,
+) -> None:
+    """Print every line of an estate's claims: clause, inputs, arithmetic, result, and why a year paid nothing."""
+    from estate_funds.load import load_case
+    from estate_funds.report.freshness import expiries_text
+
+    with waiting("reading the case"):
+        loaded = load_case(case)
+    print(loaded.explain(estate, year=year))
+    if ending := expiries_text([*loaded.documents.values()], day_of(None)):
+        print(f"\n--- What ends, or has ended\n{ending}")
+
+
+@app.command()
+@guarded
+def audit(
+    ledger: LedgerArgument,
+    case: Annotated[
+        Path | None, typer.Option(help="The case it was booked from: claims and facts are re-derived.")
+    ] = None,
+    year: Annotated[
+        int | None, typer.Option(help="With --case: compare only claims whose period begins in this calendar year.")
+    ] = None,
+    heads: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--head",
+            metavar="NUMBER:HEX",
+            help="A head printed by an earlier audit, which the journal must still pass through; may be given again.",
+        ),
+    ] = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", help="A checkpoint that was kept, likewise. Its signatures: estate-funds verify."),
+    ] = None,
+    evidence: EvidenceThereOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print coverage and findings as JSON.")] = False,
+) -> None:
+    """Replay a ledger from its first entry through the gate; with --case, re-assess and compare every fen.
+
+    Says first what was covered, then what was found. Exit status 1 when anything was found.
+    """
+    from estate_funds.load import load_case
+
+    if year is not None and case is None:
+        raise typer.BadParameter("--year is about the claims of a case: wanted --case too")
+    kept = [*(heads or []), *(read_checkpoint(path)[1].head for path in checkpoints or [])]
+    with open_books(ledger, evidence=evidence) as books:
+        with waiting("reading the case"):
+            loaded = load_case(case) if case else None
+        with bar("replaying", len(books)) as progress:
+            report = books.audit(loaded, year=year, kept_heads=kept, progress=progress)
+    print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if as_json else report.to_text())
+    raise typer.Exit(1 if report.findings else 0)
+
+
+@app.command()
+@guarded
+def calendar(
+    case: CaseArgument,
+    year: Annotated[int, typer.Option(help="The calendar year to print.", min=1990, max=2100)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the days as JSON.")] = False,
+    recorded_on: DayOption = None,
+) -> None:
+    """Print the deadlines, stages and recurring duties of a year, in order of days.
+
+    Holidays are those published, put right by holidays.csv; for years not published yet weekends only, with a warning.
+    """
+    from estate_funds.load import load_case
+    from estate_funds.report.duties import calendar_json, calendar_text
+
+    with waiting("reading the case"):
+        loaded = load_case(case)
+    today = (recorded_on or datetime.now().astimezone()).date()
+    if as_json:
+        print(json.dumps(calendar_json(loaded, year, today), ensure_ascii=False, indent=2))
+    else:
+        print(calendar_text(loaded, year, today))
+
+
+@app.command("what-if")
+@guarded
+def what_if(
+    case: CaseArgument,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="A value of a document, settings.DOCUMENT.NAME, or facts.SUBJECT.FACT[@PERIOD]; may be given again.",
+        ),
+    ] = None,
+    documents: Annotated[
+        list[Path] | None, typer.Option("--policy", help="A TOML file that replaces the document of the same id.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON, in fen.")] = False,
+) -> None:
+    """Compare what is owed with what would be, if values, facts or a document were others. Posts nothing."""
+    from estate_funds.load import load_case, load_document
+    from estate_funds.whatif import compare, with_changes
+
+    if not changes and not documents:
+        raise typer.BadParameter("nothing to change: wanted --set PATH=VALUE, or --policy FILE")
+    with waiting("reading the case"):
+        base = load_case(case)
+    variant = with_changes(base, changes or [], [load_document(str(path)) for path in documents or []])
+    with waiting("comparing"):
+        found = compare(base, variant)
+        said = json.dumps(found.to_json(), ensure_ascii=False, indent=2) if as_json else found.to_text()
+    print(said)
+
+
+def run_case(
+    folder: Path, ledger: str | None, out: Path, recorded_on: datetime | None, evidence: Path | None = None
+) -> int:
+    """Assess, book, audit, write, print; the exit status."""
+    from estate_funds.load import load_case
+    from estate_funds.report.files import make_folder, write_results
+    from estate_funds.report.summary import refused_rightly, run_text
+    from estate_funds.report.vouchers import number_vouchers
+
+    with waiting(f"reading {folder}"):
+        case = load_case(folder)
+    make_folder(out)
+    address = ledger or str(out / "ledger.db")
+    with open_books(address, create=True, evidence=evidence, recorded_on=recorded_on) as books:
+        with bar("booking", len(case.steps)) as progress:
+            posted = books.run(case, progress=progress)
+        answers = [(s.origin, books.check(s.draft)) for s in case.attempts() if s.draft.effective <= books.today]
+        with bar("auditing", len(books)) as progress:
+            report = books.audit(case, progress=progress)
+        vouchers, balances = list(number_vouchers(books.entries())), books.balances()
+    summary = run_text(case, posted, vouchers, balances, answers, report, books.today)
+    write_results(out, claims=case.claims, vouchers=vouchers, balances=balances, report=report, summary=summary)
+    print(summary)
+    return 1 if report.findings or not all(refused_rightly(answer) for _, answer in answers) else 0
+
+
+def examples() -> Path:
+    """The folder of the shipped cases: inside the installed package, or at the top of a checkout."""
+    inside = Path(str(resources.files("estate_funds"))) / "examples"
+    return inside if inside.is_dir() else Path(__file__).parents[3] / "examples"

@@ -1,0 +1,452 @@
+"""Commands on a ledger: seal and prove, look back, put right, carry away."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from estate_funds.cli.common import (
+    PLACE,
+    DayOption,
+    EvidenceOption,
+    EvidenceThereOption,
+    LedgerArgument,
+    day_of,
+    guarded,
+    open_books,
+    read_checkpoint,
+    read_text,
+    refuse_folder,
+    waiting,
+)
+from estate_funds.errors import CheckpointError, DateError, InputError, KeyConflict
+from estate_funds.text import counted, table
+
+if TYPE_CHECKING:
+    from estate_funds.books import Books
+    from estate_funds.checkpoint import Checkpoint, SignerKey, VerifierKey
+    from estate_funds.journal import Draft
+    from estate_funds.vouchers import Hands
+
+app = typer.Typer()
+
+OutOption = Annotated[Path | None, typer.Option(help="File to write; by default, print.")]
+KeysOption = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="A public key that is trusted, or a file with one a line; may be given again."),
+]
+MakerOption = Annotated[str, typer.Option(help="Who makes the entry.")]
+ApproverOption = Annotated[str, typer.Option(help="Who approves it: somebody else.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why: the narrative of the entry.")]
+OnOption = Annotated[
+    datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The day on which it counts; by default, today.")
+]
+EntryArgument = Annotated[int, typer.Argument(metavar="ENTRY", help="The number of the entry.", min=1)]
+
+
+# --- seal ---------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+@guarded
+def keygen(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is, without blanks: city.example")],
+    out: Annotated[Path, typer.Option(help="File for the private key; it must not exist.")],
+) -> None:
+    """Make a key to sign checkpoints with: the private half goes into OUT, the public half is printed."""
+    from estate_funds.checkpoint import generate_key
+
+    key = generate_key(name)
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(key.secret_text() + "\n")
+    except OSError as error:
+        raise InputError(
+            "the key cannot be written", where=str(out), got=error.strerror, fix="name a new file"
+        ) from None
+    print(f"the private key is in {out}: who reads it signs in your name", file=sys.stderr)
+    print(key.verifier)
+
+
+@app.command()
+@guarded
+def checkpoint(
+    ledger: LedgerArgument,
+    origin: Annotated[
+        str, typer.Option(help="What the journal is called; by default, the name that it was given when it was made.")
+    ] = "",
+    signer: Annotated[
+        Path | None, typer.Option("--sign", help="The private key to sign with; without one, no signature.")
+    ] = None,
+    cosign: Annotated[
+        Path | None, typer.Option(help="With --sign: a checkpoint that others have signed, to be signed too.")
+    ] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="The checkpoint that you signed last: the journal must have grown out of it.")
+    ] = None,
+    out: OutOption = None,
+) -> None:
+    """Write down the state of the journal, the size and root of its tree, as a note that others sign and keep.
+
+    Whoever holds it can show later that an entry was cut off or rewritten. City, district and auditor sign one after
+    the other: each gives the note of the one before as --cosign. What is signed is compared with the ledger first.
+    """
+    if cosign and not signer:
+        raise typer.BadParameter("--cosign adds a signature: wanted --sign too")
+    key = _signer(signer) if signer else None
+    with open_books(ledger) as books:
+        if since is not None:
+            books.check_checkpoint(read_checkpoint(since)[0])
+        note, told = read_checkpoint(cosign) if cosign else ("", books.checkpoint(origin))
+        if note:
+            books.check_checkpoint(note)
+    if told.origin != (origin or told.origin):
+        raise InputError("the checkpoint is of another journal", where=str(cosign), got=told.origin, wanted=origin)
+    _put(_signed(told, key, note) if key else told.body, out)
+    if out is not None:
+        print(f"checkpoint of {told.origin}: {counted(told.size, 'entry', 'entries')}, head {told.head}")
+        print(f"signed by {key.name}{' too' if note else ''}" if key else "not signed: no --sign was given")
+
+
+def _signer(path: Path) -> SignerKey:
+    from estate_funds.checkpoint import SignerKey
+
+    try:
+        return SignerKey.parse(read_text(path).strip())
+    except CheckpointError as error:
+        raise error.at(str(path)) from None
+
+
+def _signed(told: Checkpoint, key: SignerKey, note: str) -> str:
+    from estate_funds.checkpoint import sign
+
+    return sign(told, key, note=note)
+
+
+@app.command()
+@guarded
+def prove(
+    ledger: LedgerArgument,
+    checkpoint: Annotated[Path, typer.Option(help="The checkpoint that it is proved under.")],
+    entry: Annotated[int | None, typer.Option(help="Prove that the entry of this number is in the journal.")] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="Prove that the journal grew out of this older checkpoint.")
+    ] = None,
+    entry_text: Annotated[
+        Path | None, typer.Option(help="With --entry: file to write the entry itself into, whose bytes are proved.")
+    ] = None,
+    out: OutOption = None,
+) -> None:
+    """Prove to somebody without the ledger that an entry is in it, or that nothing was rewritten since a checkpoint."""
+    if (entry is None) == (since is None):
+        raise typer.BadParameter("wanted one of --entry NUMBER and --since CHECKPOINT")
+    if entry_text and entry is None:
+        raise typer.BadParameter("--entry-text is for a proof of an entry: wanted --entry")
+    note, _ = read_checkpoint(checkpoint)
+    with open_books(ledger) as books:
+        if entry is not None:
+            proof = str(books.prove_entry(entry, note))
+            if entry_text is not None:
+                _put(books.entry(entry).canonical().decode("utf-8"), entry_text)
+        elif since is not None:
+            old = read_checkpoint(since)[1]
+            growth = books.prove_growth(old.size, note)
+            growth.verify(old)  # SealBroken where it did not grow out of it
+            proof = str(growth)
+    _put(proof, out)
+
+
+@app.command()
+@guarded
+def verify(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="A ledger, a bundle, a proof, or a checkpoint.")],
+    keys: KeysOption = None,
+    required: Annotated[
+        int | None, typer.Option(help="How many of the keys must have signed; by default, all.", min=1)
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A checkpoint that a ledger has passed through, or that a bundle is of.")
+    ] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="The older checkpoint that a proof or a bundle grew out of.")
+    ] = None,
+    entry_text: Annotated[Path | None, typer.Option(help="The entry that a proof is about, as prove wrote it.")] = None,
+) -> None:
+    """Verify a ledger (every leaf, the root, every rule of the gate), a bundle, a proof, or a checkpoint.
+
+    Signatures are compared with the keys that you trust; without any, that is said. Exit status 1 where something does
+    not hold, 2 where it cannot be read.
+    """
+    from estate_funds.cli import verifying
+    from estate_funds.cli.verifying import OPTIONS, Thing
+
+    trusted, kind, path = _keys(keys or []), verifying.thing(what), Path(what)
+    given = {"--required": required, "--checkpoint": checkpoint, "--since": since, "--entry-text": entry_text}
+    for name, value in given.items():
+        if value is not None and name not in OPTIONS[kind]:
+            raise typer.BadParameter(f"{name} says nothing about {kind}")
+    if kind is Thing.LEDGER and trusted and checkpoint is None:
+        raise typer.BadParameter("a key signs a checkpoint: wanted --checkpoint too")
+    if required is not None and required > len({key.public for key in trusted}):
+        raise typer.BadParameter(f"{counted(required, 'signature')} required, and fewer keys given with --key")
+    if kind is Thing.LEDGER:
+        status = verifying.verify_ledger(what, trusted, required, checkpoint)
+    elif kind is Thing.BUNDLE:
+        status = verifying.verify_bundle(path, trusted, checkpoint, since)
+    elif kind is Thing.INCLUSION:
+        status = verifying.verify_inclusion(path, trusted, required, entry_text)
+    elif kind is Thing.GROWTH:
+        status = verifying.verify_growth(path, trusted, required, since)
+    else:
+        status = verifying.verify_checkpoint(path, trusted, required)
+    raise typer.Exit(status)
+
+
+@app.command()
+@guarded
+def export(
+    ledger: LedgerArgument,
+    out: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The .zip to write.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="The signed checkpoint to put in, of the whole journal; by default, unsigned.")
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="The public key of one who signed, or a file with one a line, to put in as well."),
+    ] = None,
+    evidence: EvidenceThereOption = None,
+    with_evidence: Annotated[
+        bool, typer.Option("--with-evidence/--without-evidence", help="Whether to put the source documents in.")
+    ] = True,
+) -> None:
+    """Write the whole journal as one file that anybody can verify with a short program of his own."""
+    from estate_funds.exchange.bundle import write_bundle
+
+    with open_books(ledger, evidence=evidence) as books, waiting("writing the bundle"):
+        note, told = read_checkpoint(checkpoint) if checkpoint else ("", books.checkpoint())
+        folder = books.evidence if with_evidence else None
+        named: dict[str, Path | None] = {}
+
+        def place(digest: str) -> Path | None:
+            named[digest] = folder.place(digest) if folder is not None and folder.has(digest) else None
+            return named[digest]
+
+        path = write_bundle(
+            out,
+            books.entries(),
+            checkpoint=note or told.body,
+            balances=books.ledger.balances,
+            keys=[str(key) for key in _keys(keys or [])],
+            evidence=place,
+        )
+    print(f"written: {path}")
+    print(f"journal {told.origin}: {counted(told.size, 'entry', 'entries')}, head {told.head}")
+    held = sum(found is not None for found in named.values())
+    print(f"{held} of {counted(len(named), 'source document')} put in")
+
+
+# --- look back ----------------------------------------------------------------------------------------------------
+
+
+@app.command()
+@guarded
+def refusals(ledger: LedgerArgument) -> None:
+    """List the attempts that the gate refused, with the reason and the clause."""
+    from estate_funds.report.refusals import refusals_text
+
+    with open_books(ledger) as books:
+        print(refusals_text(books.entries()))
+
+
+@app.command()
+@guarded
+def trace(ledger: LedgerArgument, entry: EntryArgument) -> None:
+    """Say where the money of a payment came from: every receipt, its source, and its way through the funds."""
+    from estate_funds.provenance import trace as traced
+
+    with open_books(ledger) as books:
+        books.entry(entry)  # InputError where there is none
+        with waiting("tracing"):
+            print(traced(books.entries()).to_text(entry))
+
+
+@app.command()
+@guarded
+def statement(
+    ledger: LedgerArgument,
+    period: Annotated[str, typer.Option(help="2024, 2024-05, or 2024-05..2024-08.")],
+    known_on: Annotated[
+        datetime | None,
+        typer.Option("--known-on", formats=["%Y-%m-%d"], help="As the books knew it on this day; by default, all."),
+    ] = None,
+    compared_with: Annotated[
+        datetime | None,
+        typer.Option("--compare", formats=["%Y-%m-%d"], help="Say what changed since the books of this earlier day."),
+    ] = None,
+    fund: Annotated[str, typer.Option(help="Only this fund.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, in fen.")] = False,
+) -> None:
+    """Print each fund for a period: opening, movements, closing, as the books knew it on a day."""
+    from estate_funds.calendar import Months
+    from estate_funds.report.statement import Comparison, Statement, compare
+    from estate_funds.report.statement import statement as drawn_up
+
+    try:
+        months, known = Months.parse(period), known_on.date() if known_on else None
+    except DateError as error:
+        wanted = "2024, 2024-05, or 2024-05..2024-08"
+        raise DateError("not a period", where="--period", got=error.got, wanted=wanted) from None
+    made: Statement | Comparison
+    with open_books(ledger) as books:
+        if compared_with is not None:
+            earlier = compared_with.date()
+            made = compare(books.entries(), period=months, earlier=earlier, known_on=known, fund=fund or None)
+        else:
+            made = drawn_up(books.entries(), period=months, known_on=known, fund=fund or None)
+    print(json.dumps(made.to_json(), ensure_ascii=False, indent=2) if as_json else made.to_text())
+
+
+# --- put right ----------------------------------------------------------------------------------------------------
+
+
+@app.command()
+@guarded
+def reverse(
+    ledger: LedgerArgument,
+    entry: EntryArgument,
+    reason: ReasonOption,
+    maker: MakerOption,
+    approver: ApproverOption,
+    on: OnOption = None,
+    recorded_on: DayOption = None,
+) -> None:
+    """Cancel an entry, all of it: in red within its year, by a blue correction for one of an earlier year."""
+    from estate_funds import vouchers
+
+    with open_books(ledger, recorded_on=recorded_on) as books:
+        wrong, day = books.entry(entry), day_of(on or recorded_on)
+        hands = _hands(maker, approver)
+        draft = vouchers.reverse(wrong, on=day, hands=hands, narrative=reason, ledger=books.ledger)
+        try:
+            _post(books, draft, f"cancels entry {entry}: {wrong.draft.narrative}, of {wrong.draft.effective}")
+        except KeyConflict as error:
+            error.what, error.fix = f"entry {entry} is cancelled already", f"see {error.where}; nothing is left to do"
+            raise
+
+
+@app.command()
+@guarded
+def reopen(
+    ledger: LedgerArgument,
+    month: Annotated[str, typer.Argument(metavar="MONTH", help="The first month to open again: 2024-05.")],
+    document: Annotated[str, typer.Option(help="The id of the document that allows it.")],
+    clause: Annotated[str, typer.Option(help="Its clause.")],
+    approval: Annotated[Path, typer.Option(help="The approval, as a file: kept and named by the entry.")],
+    reason: ReasonOption,
+    maker: MakerOption,
+    approver: ApproverOption,
+    recorded_on: DayOption = None,
+    evidence: EvidenceOption = None,
+) -> None:
+    """Open closed months again, from MONTH on, on an approval that the books keep."""
+    from estate_funds import vouchers
+    from estate_funds.calendar import Month
+    from estate_funds.journal import Evidence
+
+    first = Month.parse(month)
+    with open_books(ledger, evidence=evidence, recorded_on=recorded_on) as books:
+        if books.evidence is None:
+            raise InputError("there is no evidence folder to keep the approval in", fix="name one with --evidence")
+        digest = books.evidence.add(approval)
+        draft = vouchers.reopen(
+            first,
+            on=day_of(recorded_on),
+            key=f"reopen/{first}/{digest[:16]}",
+            hands=_hands(maker, approver),
+            document=document,
+            clause=clause,
+            narrative=reason,
+            evidence=(Evidence("approval", digest),),
+        )
+        _post(books, draft, f"opens {first} and what follows; approval sha256:{digest}")
+
+
+@app.command()
+@guarded
+def migrate(ledger: LedgerArgument) -> None:
+    """Bring a ledger of an older format to the one that this version reads: all of it, or nothing.
+
+    Make a backup first, and let nobody write to it meanwhile.
+    """
+    from estate_funds.store import Store
+
+    refuse_folder(ledger)
+    with waiting("migrating"):
+        done = Store.migrate(ledger, prefix=PLACE.prefix, schema=PLACE.schema)
+    said = (
+        f"of format {done.format} already: nothing was done"
+        if done.found == done.format
+        else (f"migrated from format {done.found} to {done.format}")
+    )
+    print(
+        f"{said}; {counted(done.entries, 'entry', 'entries')}, {counted(done.blocks, 'sealed block')}, head {done.head}"
+    )
+
+
+# --- shared -------------------------------------------------------------------------------------------------------
+
+
+def _hands(maker: str, approver: str) -> Hands:
+    from estate_funds.vouchers import Hands
+
+    return Hands(maker, approver)
+
+
+def _post(books: Books, draft: Draft, meaning: str) -> None:
+    """Book a draft, and print what it does, line by line."""
+    from estate_funds.money import format_yuan
+
+    posted = books.post(draft)
+    if not posted.entries:
+        print("booked already: nothing was done")
+    for booked in posted.entries:
+        print(f"entry {booked.seq}: {booked.draft.kind}, effective {booked.draft.effective}\n  {meaning}")
+        rows = [("fund", "account", "debit", "credit")] if booked.draft.postings else []
+        for fund, account, detail, side, fen in booked.draft.postings:
+            amounts = (format_yuan(fen), "") if side == "D" else ("", format_yuan(fen))
+            rows.append((fund, f"{account} ({detail})" if detail else account, *amounts))
+        if rows:
+            print(table(rows, right=(2, 3)))
+
+
+def _keys(named: list[str]) -> list[VerifierKey]:
+    """Public keys, each given as itself or as a file with one a line."""
+    from estate_funds.checkpoint import VerifierKey
+
+    found = []
+    for name in named:
+        is_file = Path(name).is_file()
+        for line in filter(None, map(str.strip, read_text(Path(name)).splitlines() if is_file else [name])):
+            try:
+                found.append(VerifierKey.parse(line))
+            except CheckpointError as error:
+                error.where = name if is_file else "--key"  # not the text: it may be a private key
+                error.fix = error.fix or "give NAME+ID+BASE64 as keygen printed it, or a file that holds it"
+                raise
+    return found
+
+
+def _put(text: str, out: Path | None) -> None:
+    """Print, or write a whole file."""
+    from estate_funds.report.files import write_whole
+
+    if out is None:
+        print(text, end="" if text.endswith("\n") else "\n")
+    else:
+        print(f"written: {write_whole(out, text)}")

@@ -1,0 +1,134 @@
+"""What `estate-funds verify` does with a ledger, a bundle, a proof or a checkpoint: print what was covered."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from estate_funds.checkpoint import PROOF_FORMAT, Checkpoint, Growth, Inclusion, VerifierKey, parse_note
+from estate_funds.checkpoint import verify as verify_note
+from estate_funds.cli.common import open_books, read_bytes, read_checkpoint, read_text
+from estate_funds.errors import CheckpointError, InputError, SealBroken
+from estate_funds.merkle import leaf_hash
+from estate_funds.text import counted
+
+
+class Thing(StrEnum):
+    """What can be verified."""
+
+    LEDGER = "a ledger"
+    BUNDLE = "a bundle"
+    INCLUSION = "a proof of an entry"
+    GROWTH = "a proof of growth"
+    CHECKPOINT = "a checkpoint"
+
+
+# Which options say something of each; --key of all.
+OPTIONS: dict[Thing, tuple[str, ...]] = {
+    Thing.LEDGER: ("--checkpoint", "--required"),
+    Thing.BUNDLE: ("--checkpoint", "--since"),
+    Thing.INCLUSION: ("--entry-text", "--required"),
+    Thing.GROWTH: ("--since", "--required"),
+    Thing.CHECKPOINT: ("--required",),
+}
+
+
+def thing(what: str) -> Thing:
+    """Which of them an address or a file is, by its first bytes."""
+    if not Path(what).is_file():
+        if what.endswith(".zip"):
+            read_bytes(Path(what))  # InputError: it is not there
+        return Thing.LEDGER
+    with Path(what).open("rb") as file:
+        head = file.read(len(PROOF_FORMAT))
+    if head.startswith(b"SQLite format 3"):
+        return Thing.LEDGER
+    if head.startswith(b"PK\x03\x04"):
+        return Thing.BUNDLE
+    if head == PROOF_FORMAT.encode():
+        return Thing.INCLUSION
+    return Thing.GROWTH if head.startswith(b"old ") else Thing.CHECKPOINT
+
+
+def verify_ledger(address: str, trusted: Sequence[VerifierKey], required: int | None, note: Path | None) -> int:
+    """Every entry of a ledger through the gate and the tree, from its sealed blocks; and a checkpoint that was kept."""
+    with open_books(address) as books:
+        print(f"journal: {counted(len(books), 'entry', 'entries')}, head {books.verify()}")
+        print("  held: every entry passes the gate, every leaf and the root of the tree")
+        if note is not None:
+            text, told = read_checkpoint(note)
+            books.check_checkpoint(text)
+            print(f"  held: the journal passes through the checkpoint {told.head}")
+            _signatures(trusted, required, text)
+    print("  not compared: rows with sealed blocks, snapshots, source documents, a case: see estate-funds audit")
+    return 0
+
+
+def verify_bundle(bundle: Path, trusted: Sequence[VerifierKey], note: Path | None, since: Path | None) -> int:
+    """A bundle, by the verifier that shares nothing with this library."""
+    from estate_funds.verifier import main
+
+    arguments = [str(bundle)]
+    for key in trusted:
+        arguments += ["--key", str(key)]
+    arguments += ["--checkpoint", str(note)] if note else []
+    arguments += ["--old", str(since)] if since else []
+    return main(arguments)
+
+
+def verify_inclusion(proof: Path, trusted: Sequence[VerifierKey], required: int | None, entry: Path | None) -> int:
+    """A proof that an entry is in the journal of a checkpoint."""
+    if entry is None:
+        raise InputError("a proof of an entry needs the entry", fix="name the file of its text with --entry-text")
+    found = Inclusion.parse(read_text(proof))
+    told = found.verify(leaf_hash(read_bytes(entry)))
+    print(f"held: the entry is number {found.index + 1} of {told.size} in the journal {told.origin}, head {told.head}")
+    return _signatures(trusted, required, found.note)
+
+
+def verify_growth(proof: Path, trusted: Sequence[VerifierKey], required: int | None, since: Path | None) -> int:
+    """A proof that a journal grew out of an older checkpoint."""
+    if since is None:
+        raise InputError("a proof of growth needs the older checkpoint", fix="name its file with --since")
+    text, old = read_checkpoint(since)
+    growth = Growth.parse(read_text(proof))
+    new = growth.verify(old)
+    print(f"held: the first {old.size} of the {new.size} entries of {new.origin} are what they were")
+    print(f"  then {old.head}")
+    print(f"  now  {new.head}")
+    return _signatures(trusted, required, text, growth.note)
+
+
+def verify_checkpoint(note: Path, trusted: Sequence[VerifierKey], required: int | None) -> int:
+    """Who has signed a checkpoint."""
+    text = read_text(note)
+    try:
+        told = Checkpoint.parse(text)
+    except CheckpointError as error:
+        wanted = "a ledger, a bundle, a proof or a checkpoint"
+        fix = error.fix
+        raise InputError("this cannot be verified", where=str(note), got=error.what, wanted=wanted, fix=fix) from None
+    print(f"checkpoint of {told.origin}: {counted(told.size, 'entry', 'entries')}, head {told.head}")
+    return _signatures(trusted, required, text)
+
+
+def _signatures(trusted: Sequence[VerifierKey], required: int | None, *notes: str) -> int:
+    """Say who of those who are trusted has signed each note; SealBroken where it is not enough of them."""
+    if not trusted:
+        print("signatures were not checked: no --key was given", file=sys.stderr)
+        return 0
+    for note in notes:
+        told = Checkpoint.parse(note)
+        if note == told.body:
+            names = ", ".join(key.name for key in trusted)
+            raise SealBroken("the checkpoint is not signed", where=f"{told.origin} {told.head}", wanted=names)
+        parse_note(note)
+        try:
+            found = verify_note(note, trusted, required=required)
+        except CheckpointError as error:  # it is a note: who signed is what does not hold
+            got, wanted = error.got, error.wanted
+            raise SealBroken(error.what, where=error.where, got=got, wanted=wanted, fix=error.fix) from None
+        print(f"  signed by {', '.join(key.name for key in found.signers)}: checkpoint {told.head}")
+    return 0

@@ -1,0 +1,162 @@
+"""Adding to the journal: rows through the driver, blocks that became complete, a snapshot when one is due.
+
+One entry goes in with as few round trips as there can be; many go in with SQLite's `executemany` and PostgreSQL's
+binary COPY. What is sealed is checked against the tree of the ledger first, so a block never disagrees with its leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from estate_funds.journal import Entry
+from estate_funds.ledger import Ledger
+from estate_funds.merkle import BLOCK_LEAVES, HASH_SIZE, Frontier, tree_root, within_batch
+from estate_funds.store.rows import INFLOW, Statements, damaged, entry_row, line_rows, read_columns, run
+
+if TYPE_CHECKING:
+    from estate_funds.columns import Columns
+
+# At least so many lie between two snapshots: few enough to read the balance of a fund that takes part in all of them
+# in 5 ms, and to fold them when a ledger is loaded in a fifth of a second.
+SNAPSHOT_ENTRIES = 2_048
+_FEW = 16  # entries that PostgreSQL takes one by one; for more, COPY is cheaper
+_SHIFT = BLOCK_LEAVES.bit_length() - 1
+_COPY_TYPES = {
+    "entry": ["int8", *["text"] * 17, "bytea", "bytea"],
+    "posting": ["int8", "int4", "text", "text", "text", "text", "int8"],
+    "snapshot": ["int8", "text", "text", "text", "int8"],
+}
+# An entry and all its lines in one statement, however many there are.
+_WHOLE_ENTRY = (
+    "WITH one AS (INSERT INTO {{entry}} ({{fields}}) VALUES ({marks})) INSERT INTO {{posting}} ({{lines}}) "
+    "SELECT ?::bigint, line, fund, account, detail, side, fen FROM "
+    "unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[]) WITH ORDINALITY "
+    "AS l (fund, account, detail, side, fen, line)"
+).format(marks=", ".join("?" * 20))
+Row = tuple[object, ...]
+
+
+def add_entries(connection: Connection, sql: Statements, entries: Sequence[Entry], root: bytes) -> None:
+    """Add the rows of entries, the last with the root of the tree after it, the others with `within_batch`."""
+    within = within_batch(entries[-1].seq)
+    if connection.dialect.driver == "psycopg" and len(entries) <= _FEW:
+        cursor: Any = connection.connection.cursor()
+        whole = sql(_WHOLE_ENTRY)
+        for entry in entries:
+            lines = list(map(list, zip(*entry.draft.postings, strict=True))) or [[], [], [], [], []]
+            cursor.execute(whole, (*entry_row(entry, root if entry is entries[-1] else within), entry.seq, *lines))
+        return
+    if len(entries) == 1:
+        run(connection, sql.insert["entry"], entry_row(entries[0], root))
+    else:
+        rows = [entry_row(entry, within) for entry in entries[:-1]]
+        insert_many(connection, sql, "entry", [*rows, entry_row(entries[-1], root)])
+    insert_many(connection, sql, "posting", [line for entry in entries for line in line_rows(entry)])
+
+
+def insert_many(connection: Connection, sql: Statements, table: str, rows: Iterable[Row]) -> None:
+    """Add rows, values in the order of the table's columns, the fastest way that the driver has."""
+    cursor: Any = connection.connection.cursor()
+    if connection.dialect.driver != "psycopg" or table not in _COPY_TYPES:
+        cursor.executemany(sql.insert[table], rows)
+        return
+    names = sql.columns(table)
+    with cursor.copy(sql(f"COPY {{{table}}} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)")) as copy:
+        copy.set_types(_COPY_TYPES[table])
+        for row in rows:
+            copy.write_row(row)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnBatch:
+    """A batch in columns, with its leaf hashes, 32 bytes each."""
+
+    columns: Columns
+    leaves: bytes
+
+
+Batch = Sequence[Entry] | ColumnBatch
+
+
+def add_columns(connection: Connection, sql: Statements, batch: ColumnBatch, root: bytes) -> None:
+    """Add the rows of entries in columns, as `add_entries` does."""
+    from estate_funds.columns import entry_rows, posting_rows
+
+    within = within_batch(batch.columns.first_seq + len(batch.columns) - 1)
+    insert_many(connection, sql, "entry", entry_rows(batch.columns, batch.leaves, root, within))
+    insert_many(connection, sql, "posting", posting_rows(batch.columns))
+
+
+# --- blocks ---
+
+
+def seal(connection: Connection, sql: Statements, ledger: Ledger, batch: Batch, first: int) -> None:
+    """Keep each block that became complete with a batch, whose first entry is `first`; what is before it is read back.
+
+    DamagedEntry where the blocks, and the leaves after the last one, do not make the tree of the ledger: then somebody
+    changed rows that no block held yet.
+    """
+    if (first - 1) >> _SHIFT == ledger.seq >> _SHIFT:
+        return
+    tree = Frontier()
+    for (root,) in run(connection, sql("SELECT root FROM {block} ORDER BY number")).fetchall():
+        tree.join(bytes(root), BLOCK_LEAVES)
+    for number in range(tree.size >> _SHIFT, ledger.seq >> _SHIFT):
+        begin, end = (number << _SHIFT) + 1, (number + 1) << _SHIFT
+        block, hashes = _columns(connection, sql, begin, end, batch, first)
+        root = tree_root(hashes)
+        run(connection, sql.insert["block"], (number, begin, end, root, block.to_ipc()))
+        tree.join(root, BLOCK_LEAVES)
+    tree.extend(leaves(connection, sql, tree.size + 1, ledger.seq))
+    if tree != ledger.tree:
+        raise damaged(f"entries up to {ledger.seq}", "the rows that are to be sealed are not those that were booked")
+
+
+def _columns(
+    connection: Connection, sql: Statements, begin: int, end: int, batch: Batch, first: int
+) -> tuple[Columns, bytes]:
+    """The entries `begin` to `end` in columns with their leaves: from the batch, and what is before it from rows."""
+    from estate_funds.columns import Columns
+    from estate_funds.columns import leaves as leaves_of
+
+    start = max(begin, first)
+    at, count = start - first, max(0, end - start + 1)
+    if isinstance(batch, ColumnBatch) and begin == start:
+        return batch.columns.slice(at, count), batch.leaves[at * HASH_SIZE : (at + count) * HASH_SIZE]
+    before = read_columns(connection, sql, after=begin - 1, upto=min(end, start - 1))
+    parts = [stored.columns for stored in before]
+    if count:
+        own = batch.columns.slice(at, count) if isinstance(batch, ColumnBatch) else batch[at : at + count]
+        parts.append(own if isinstance(own, Columns) else Columns.from_entries(own))
+    columns = Columns.joined(parts)
+    return columns, leaves_of(columns)
+
+
+def leaves(connection: Connection, sql: Statements, first: int, last: int) -> bytes:
+    """The stored leaf hashes of entries `first` to `last`, one after the other."""
+    statement = sql("SELECT leaf FROM {entry} WHERE seq BETWEEN ? AND ? ORDER BY seq")
+    return b"".join([leaf for (leaf,) in run(connection, statement, (first, last)).fetchall()])
+
+
+# --- snapshots ---
+
+
+def last_snapshot(connection: Connection, sql: Statements) -> int:
+    """The entry after which the last snapshot was taken; 0 where there is none."""
+    return int(run(connection, sql("SELECT coalesce(max(seq), 0) FROM {snapshot}")).fetchone()[0])
+
+
+def snapshot_due(ledger: Ledger, since: int) -> bool:
+    """Whether so many entries lie behind the snapshot `since` that the next one costs a row an entry at most."""
+    return ledger.seq - since >= max(SNAPSHOT_ENTRIES, len(ledger.balances) + len(ledger.inflows))
+
+
+def take_snapshot(connection: Connection, sql: Statements, ledger: Ledger) -> None:
+    """Keep all balances of a ledger, and what came into each fund by year."""
+    rows: list[Row] = [(ledger.seq, *key, fen) for key, fen in ledger.balances.items()]
+    rows += [(ledger.seq, fund, INFLOW, str(year), fen) for (fund, year), fen in ledger.inflows.items() if fen]
+    insert_many(connection, sql, "snapshot", rows)

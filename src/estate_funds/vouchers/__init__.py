@@ -1,0 +1,59 @@
+"""The verbs: each turns plain values into a draft, and posts nothing itself.
+
+* funds: `open_fund`, `amend_fund`, `appropriate`, `receive`, `transfer`, `lend`, `repay`, `carry_forward`, `surrender`,
+  `close`, `reopen`;
+* claims: `encumber`, `disburse`, `refunds`;
+* contracts: `promise`, `advance`, `spend`, `settle`, `release`, `expire`;
+* corrections: `reverse` (in red, or in blue for an earlier year), `claw_back`, `recover`, `waive`, `refused`.
+"""
+
+from estate_funds.vouchers.claims import REFUND, claim_key, disburse, encumber, payee_fund, payer_funds, refunds
+from estate_funds.vouchers.contracts import advance, expire, promise, release, settle, spend
+from estate_funds.vouchers.corrections import claw_back, recover, refused, reverse, waive
+from estate_funds.vouchers.drafting import Hands
+from estate_funds.vouchers.funds import (
+    amend_fund,
+    appropriate,
+    carry_forward,
+    close,
+    lend,
+    open_fund,
+    receive,
+    reopen,
+    repay,
+    surrender,
+    transfer,
+)
+
+__all__ = [
+    "REFUND",
+    "Hands",
+    "advance",
+    "amend_fund",
+    "appropriate",
+    "carry_forward",
+    "claim_key",
+    "claw_back",
+    "close",
+    "disburse",
+    "encumber",
+    "expire",
+    "lend",
+    "open_fund",
+    "payee_fund",
+    "payer_funds",
+    "promise",
+    "receive",
+    "recover",
+    "refunds",
+    "refused",
+    "release",
+    "reopen",
+    "repay",
+    "reverse",
+    "settle",
+    "spend",
+    "surrender",
+    "transfer",
+    "waive",
+]

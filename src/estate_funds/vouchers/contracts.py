@@ -1,0 +1,257 @@
+"""Verbs of a contract: promise, advance, spend, settle on the audited amount, release, let expire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from estate_funds.errors import InputError
+from estate_funds.funds import Account, Fund
+from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
+from estate_funds.ledger import Ledger, attempt_key, release_key
+from estate_funds.vouchers.corrections import claw_back
+from estate_funds.vouchers.drafting import C, D, Hands, draft_of, line, liquidating
+
+
+def promise(
+    fund: Fund,
+    amount_fen: int,
+    *,
+    reference: str,
+    purpose: str,
+    payee: str,
+    payee_class: str,
+    on: date,
+    hands: Hands,
+    expires: date | None = None,
+    key: str = "",
+    narrative: str = "",
+) -> Draft:
+    """Encumber budget for a contract, until a day if one is given; again under the same reference to promise more.
+
+    What adds to a promise needs a key of its own.
+    """
+    return draft_of(
+        Kind.ENCUMBRANCE,
+        key or promise_key(reference),
+        narrative or f"promise of {reference} to {payee}",
+        on=on,
+        hands=hands,
+        document=fund.document,
+        clause=fund.clause,
+        purpose=purpose,
+        payee=payee,
+        payee_class=payee_class,
+        reference=reference,
+        terms=(("expires", str(expires)),) if expires else (),
+        postings=(
+            line(fund.fund_id, Account.UNENCUMBERED, D, amount_fen, str(on.year)),
+            line(fund.fund_id, Account.ENCUMBERED, C, amount_fen, reference),
+        ),
+    )
+
+
+def promise_key(reference: str) -> str:
+    """The key of the first promise under a reference, as for a claim."""
+    return f"{Kind.ENCUMBRANCE.value}/{reference}"
+
+
+def advance(
+    fund: Fund,
+    amount_fen: int,
+    *,
+    reference: str,
+    purpose: str,
+    payee: str,
+    payee_class: str,
+    on: date,
+    key: str,
+    hands: Hands,
+    narrative: str = "",
+    evidence: Iterable[Evidence] = (),
+) -> Draft:
+    """Pay ahead against a promise (预付款): no expenditure until the amount is audited and `settle` says so."""
+    spent = line(fund.fund_id, Account.ADVANCED, D, amount_fen, reference)
+    postings = liquidating(fund.fund_id, spent, amount_fen, reference)
+    return _payment(
+        Kind.ADVANCE, fund, postings, reference, purpose, payee, payee_class, on, key, hands, narrative, evidence
+    )
+
+
+def spend(
+    fund: Fund,
+    amount_fen: int,
+    *,
+    purpose: str,
+    payee: str,
+    payee_class: str,
+    on: date,
+    key: str,
+    hands: Hands,
+    against: str = "",
+    narrative: str = "",
+    evidence: Iterable[Evidence] = (),
+) -> Draft:
+    """Spend from a restricted fund for a purpose, to a payee of a class, on evidence; or pay on what it holds.
+
+    `against` names the promise that the payment keeps, in whole or in part; without one it takes what is available.
+    """
+    account, detail = (Account.PAYABLE, "") if fund.held_for_others else (Account.EXPENDITURE, purpose)
+    spent = line(fund.fund_id, account, D, amount_fen, detail)
+    postings = liquidating(fund.fund_id, spent, amount_fen, against)
+    if not against:
+        available = line(fund.fund_id, Account.UNENCUMBERED, D, amount_fen, str(on.year))
+        postings = (*postings[:2], available, postings[3])
+    return _payment(
+        Kind.SPENDING, fund, postings, against, purpose, payee, payee_class, on, key, hands, narrative, evidence
+    )
+
+
+def _payment(
+    kind: Kind,
+    fund: Fund,
+    postings: tuple[Posting, ...],
+    reference: str,
+    purpose: str,
+    payee: str,
+    payee_class: str,
+    on: date,
+    key: str,
+    hands: Hands,
+    narrative: str,
+    evidence: Iterable[Evidence],
+) -> Draft:
+    return draft_of(
+        kind,
+        key,
+        narrative or f"{purpose}: {payee}",
+        on=on,
+        hands=hands,
+        document=fund.document,
+        clause=fund.clause,
+        purpose=purpose,
+        payee=payee,
+        payee_class=payee_class,
+        reference=reference,
+        evidence=tuple(evidence),
+        postings=postings,
+    )
+
+
+def settle(
+    ledger: Ledger,
+    fund: Fund,
+    audited_fen: int,
+    advanced: Entry,
+    *,
+    on: date,
+    key: str,
+    hands: Hands,
+    narrative: str = "",
+    evidence: Iterable[Evidence] = (),
+) -> list[Draft]:
+    """Settle an advance on the audited amount: a chain to be posted together (`Books.post` takes it whole or not).
+
+    Audited above the advance, the difference is topped up from the promise, and refused beyond it; below, it is claimed
+    back. What is left of the promise is released.
+    """
+    asked, reference = advanced.draft, advanced.draft.reference
+    paid = ledger.balance(fund.fund_id, Account.ADVANCED, reference)
+    more = audited_fen - paid
+    spent = line(fund.fund_id, Account.EXPENDITURE, D, max(audited_fen, paid), asked.purpose)
+    postings: tuple[Posting, ...] = (spent, line(fund.fund_id, Account.ADVANCED, C, paid, reference))
+    if more > 0:
+        postings += liquidating(fund.fund_id, spent, more, reference)[1:]
+    settlement = _payment(
+        Kind.SETTLEMENT, fund, postings, reference, asked.purpose, asked.payee, asked.payee_class, on, key, hands,
+        narrative or f"settlement of {reference} on the audited amount", evidence,
+    )  # fmt: skip
+    chain = [settlement]
+    if more < 0:
+        chain.append(
+            claw_back(
+                advanced,
+                {fund.fund_id: -more},
+                on=on,
+                key=f"{key}/claw-back",
+                hands=hands,
+                narrative=f"advanced beyond the audited amount of {reference}",
+            )
+        )
+    left = ledger.balance(fund.fund_id, Account.ENCUMBERED, reference) - max(0, more)
+    if left > 0:
+        why = f"{reference} is settled for less than was promised"
+        amounts = {fund.fund_id: left}
+        chain.append(
+            release(ledger, reference, amounts=amounts, key=f"{key}/release", on=on, hands=hands, narrative=why)
+        )
+    return chain
+
+
+def release(
+    ledger: Ledger,
+    reference: str,
+    *,
+    on: date,
+    hands: Hands,
+    narrative: str,
+    amounts: Mapping[str, int] | None = None,
+    key: str = "",
+) -> Draft:
+    """Free what is encumbered under a reference and will not be paid: all of it, or fen by fund under a key.
+
+    It is available again, except in a fund that carries nothing forward: there a promise of an earlier year has lapsed
+    with that year. After all of it is released, the same claim may be promised anew (see `Ledger.attempt`).
+    """
+    if amounts is None:
+        amounts = {
+            fund: fen
+            for (fund, account, detail), fen in sorted(ledger.balances.items())
+            if account == Account.ENCUMBERED.value and detail == reference
+        }
+        first = promise_key(reference)
+        key = key or _release_key(ledger, attempt_key(first, ledger.attempt(first)))
+    if not amounts or not key:
+        what = "nothing is encumbered" if not amounts else "to release a part takes a key"
+        raise InputError(what, where=reference, wanted="a promise that stands" if not amounts else "key=...")
+    postings: list[Posting] = []
+    for fund, fen in amounts.items():
+        made = ledger.promise(fund, reference)
+        lapsed = made is not None and made.year < on.year and not ledger.funds[fund].carry_forward
+        freed = (Account.AUTHORITY, "") if lapsed else (Account.UNENCUMBERED, str(on.year))
+        postings.append(line(fund, Account.ENCUMBERED, D, fen, reference))
+        postings.append(line(fund, freed[0], C, fen, freed[1]))
+    return draft_of(Kind.RELEASE, key, narrative, on=on, hands=hands, reference=reference, postings=tuple(postings))
+
+
+def _release_key(ledger: Ledger, key: str) -> str:
+    """The key of the next release of a promise: one that was reversed is not made again under its own."""
+    time = 1
+    while ledger.key(release_key(key, time)) is not None:
+        time += 1
+    return release_key(key, time)
+
+
+def expire(ledger: Ledger, *, on: date, hands: Hands) -> list[Draft]:
+    """Release every promise whose last day is over, and no other fund's under the same reference."""
+    over: dict[str, dict[str, int]] = {}
+    lasting: set[str] = set()
+    for (fund, account, reference), fen in sorted(ledger.balances.items()):
+        if account == Account.ENCUMBERED.value:
+            made = ledger.promise(fund, reference)
+            if made is not None and made.expires is not None and made.expires < on:
+                over.setdefault(reference, {})[fund] = fen
+            else:
+                lasting.add(reference)
+    return [
+        release(
+            ledger,
+            reference,
+            amounts=amounts if reference in lasting else None,
+            key=_release_key(ledger, f"{promise_key(reference)}/expired/{on}") if reference in lasting else "",
+            on=on,
+            hands=hands,
+            narrative=f"the promise of {reference} has expired",
+        )
+        for reference, amounts in over.items()
+    ]
