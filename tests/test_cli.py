@@ -184,7 +184,7 @@ def test_what_could_not_run(donghu: Path, tmp_path: Path, args: list[str], statu
 
 
 def test_help_is_worth_reading() -> None:
-    for command in ([], ["demo"], ["run"], ["explain"], ["audit"], ["schema"]):
+    for command in ([], ["demo"], ["run"], ["explain"], ["audit"], ["schema"], ["checkpoint"], ["verify"]):
         result = estate_funds(*command, "--help")
         assert result.returncode == 0
     assert "Exit status" in estate_funds("--help").stdout

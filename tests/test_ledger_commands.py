@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 import test_migrations
 from conftest import EXAMPLES, HANDS, ROOT, TODAY
-from estate_funds import Books, load_case
+from estate_funds import Books, load_case, vouchers
 from estate_funds.checkpoint import SignerKey
 from estate_funds.cli import app
 from estate_funds.cli.common import Place
@@ -83,34 +83,16 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Store.open(str(folder / LEDGER), origin=ORIGIN).close()
     with Books.open(str(folder / LEDGER), recorded_on=TODAY) as books:
         books.run(load_case(EXAMPLES / "donghu"))
-        sign = ("--sign", folder / "city.key", "--out", folder / "one")
-        done("checkpoint", folder / LEDGER, *sign)
-        done(
-            "checkpoint",
-            folder / LEDGER,
-            "--cosign",
-            folder / "one",
-            "--sign",
-            folder / "audit.key",
-            "--out",
-            folder / "kept",
-        )
-        fund = books.ledger.funds[COMMUNITY]
-        banquet = spend(
-            fund,
-            50_000,
-            purpose="banquet",
-            payee="江边酒楼",
-            payee_class="restaurant",
-            on=TODAY,
-            key="spending/b",
-            hands=HANDS,
-        )
+        ledger, city = folder / LEDGER, ("--sign", folder / "city.key")
+        done("checkpoint", ledger, *city, "--out", folder / "one")
+        audit = ("--sign", folder / "audit.key", "--cosign", folder / "one")
+        done("checkpoint", ledger, *audit, "--out", folder / "kept")
+        fund, to = books.ledger.funds[COMMUNITY], {"payee": "江边酒楼", "payee_class": "restaurant"}
         with pytest.raises(OutsideFence):
-            books.post(banquet)
+            books.post(spend(fund, 50_000, purpose="banquet", on=TODAY, key="spending/b", hands=HANDS, **to))
         books.post(reverse(books.entry(74), on=TODAY, hands=HANDS, narrative="wrong bank account"))
-        done("checkpoint", folder / LEDGER, "--sign", folder / "city.key", "--out", folder / "now")
-    return folder  # fmt: skip
+        done("checkpoint", ledger, *city, "--out", folder / "now")
+    return folder
 
 
 @pytest.fixture
@@ -394,24 +376,10 @@ def test_documents_that_are_not_kept_are_counted(desk: Path) -> None:
 
 
 def test_refusals_as_a_person_reads_them(desk: Path) -> None:
-    fails(
-        1,
-        "two people",
-        "reverse",
-        LEDGER,
-        10,
-        "--reason",
-        "-",
-        "--maker",
-        "王敏",
-        "--approver",
-        " 王敏",
-        "--recorded-on",
-        "2026-11-23",
-    )
+    fails(1, "two people", "reverse", LEDGER, 10, *WHY, "--approver", " 王敏")
     golden("refusals.txt", done("refusals", LEDGER))
     cut(desk / LEDGER, 76)
-    assert done("refusals", LEDGER) == "0 refusals\n"  # fmt: skip
+    assert done("refusals", LEDGER) == "0 refusals\n"
 
 
 def test_a_trace_as_a_person_reads_it(desk: Path) -> None:
@@ -428,14 +396,8 @@ def test_a_statement_on_both_axes(desk: Path) -> None:
     assert (told["known_on"], told["entries"]) == ("2026-11-21", 0)
     compared = done("statement", LEDGER, "--period", "2026", "--compare", "2026-11-21", "--fund", COMMUNITY)
     assert "entries in between" in compared
-    fails(
-        2,
-        "where:  --period\n  got:    '2026-13'\n  wanted: 2024, 2024-05, or",
-        "statement",
-        LEDGER,
-        "--period",
-        "2026-13",
-    )
+    wanted = "where:  --period\n  got:    '2026-13'\n  wanted: 2024, 2024-05, or"
+    fails(2, wanted, "statement", LEDGER, "--period", "2026-13")
     fails(2, "known: award-budget", "statement", LEDGER, "--period", "2026", "--fund", "x/y/z")
     fails(2, "Missing option '--period'", "statement", LEDGER)
 
@@ -447,18 +409,10 @@ def test_an_entry_of_an_earlier_year_is_cancelled_in_blue(desk: Path) -> None:
     said = done("reverse", LEDGER, 10, *WHY)
     golden("reverse.txt", said)
     assert done("reverse", LEDGER, 10, *WHY) == "booked already: nothing was done\n"
-    later = fails(
-        1,
-        "entry 10 is cancelled already\n  where:  entry 79",
-        "reverse",
-        LEDGER,
-        10,
-        *WHY,
-        "--recorded-on",
-        "2026-11-24",
-    )
+    found = "entry 10 is cancelled already\n  where:  entry 79"
+    later = fails(1, found, "reverse", LEDGER, 10, *WHY, "--recorded-on", "2026-11-24")
     assert "noted:  the attempt is on record in the journal: estate-funds refusals" in later.err
-    assert done("audit", LEDGER, "--checkpoint", "now").startswith("journal: 80 entries")  # fmt: skip
+    assert done("audit", LEDGER, "--checkpoint", "now").startswith("journal: 80 entries")
 
 
 def test_an_entry_of_this_year_is_cancelled_in_red(desk: Path) -> None:
@@ -618,6 +572,15 @@ def test_the_reference_names_every_command_and_option() -> None:
 def test_the_reference_names_every_finding_of_an_audit() -> None:
     page = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/estate_funds/audit").glob("*.py"))
-    rules = {*re.findall(r'Finding\(\s*"([a-z-]+)"', code), *(f"evidence-{state}" for state in State if state != "held")}
+    rules = {
+        *re.findall(r'Finding\(\s*"([a-z-]+)"', code),
+        *(f"evidence-{state}" for state in State if state != "held"),
+    }
     assert len(rules) > 20
     assert [rule for rule in sorted(rules) if f"`{rule}`" not in page] == []
+
+
+def test_the_reference_names_every_verb() -> None:
+    page = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
+    verbs = {name for name in vouchers.__all__ if name.islower()} - {"claim_key", "payee_fund", "payer_funds"}
+    assert [verb for verb in sorted(verbs) if f"`{verb}(" not in page] == []

@@ -1,6 +1,6 @@
 """Whatever is changed directly in the database, triggers taken away: the audit finds it, and the list says by what.
 
-The ledger holds every kind of entry, sealed blocks (of 16 entries here, so that several fit), snapshots and evidence.
+The ledger holds every kind of entry, sealed blocks (of 32 entries here, so that several fit), snapshots and evidence.
 Each mutation is done in a transaction that is rolled back, and audited in it. tests/golden/mutations.txt says for each
 what caught it: a rule of the audit, the format check at opening, or the database itself; it is made anew by running
 `pytest tests/test_mutations.py` with the variable GOLDEN=write.
@@ -36,7 +36,7 @@ from faults import JOURNAL
 from journals import PAPERS, SHARE, full_history, papers
 
 GOLDEN = Path(__file__).parent / "golden" / "mutations.txt"
-LEAVES = 16
+LEAVES = 32
 P = "estate_funds_"
 ENTRY, POSTING, BLOCK, SNAPSHOT, META, VERSION = (
     P + table for table in ("entry", "posting", "block", "snapshot", "meta", "version")
@@ -269,16 +269,22 @@ def fields_of_the_rest() -> Iterator[tuple[str, Mutation]]:
         what = table.removeprefix(P)
         return f"{what} {where}: {column} = {value}", sql(f'UPDATE {table} SET "{column}" = {value} WHERE {where}')
 
-    for number in (0, 2, 4):
+    for number in (0, 1):
         where = f"number = {number}"
         for value in ("9", "-1", "NULL"):
             yield to(BLOCK, "number", value, where)
         for column in ("first_seq", "last_seq"):
             for value in (f"{column} + 1", f"{column} - 1", "0", "-1", "NULL"):
                 yield to(BLOCK, column, value, where)
-        for value in ("zeroblob(32)", "x''", f"(SELECT root FROM {BLOCK} WHERE number = 1)", "NULL"):
+        for value in ("zeroblob(32)", "x''", f"(SELECT root FROM {BLOCK} WHERE number = {1 - number})", "NULL"):
             yield to(BLOCK, "root", value, where)
-        for value in ("x''", "x'00'", "zeroblob(32)", f"(SELECT data FROM {BLOCK} WHERE number = 1)", "NULL"):
+        for value in (
+            "x''",
+            "x'00'",
+            "zeroblob(32)",
+            f"(SELECT data FROM {BLOCK} WHERE number = {1 - number})",
+            "NULL",
+        ):
             yield to(BLOCK, "data", value, where)
         for place in (0, 20, 60, 500, -9, -1):
             yield f"block {number}: a bit of data at {place}", flipped(number, place)
@@ -406,13 +412,13 @@ def whole_rows() -> Iterator[tuple[str, Mutation]]:
         sql(*gone("> 47"), f"DELETE FROM {BLOCK} WHERE last_seq > 47", f"DELETE FROM {SNAPSHOT} WHERE seq > 47"),
     )
     yield "everything deleted", sql(*gone("> 0"), f"DELETE FROM {BLOCK}", f"DELETE FROM {SNAPSHOT}")
-    for number in (0, 2, 4):
+    for number in (0, 1):
         yield f"block {number} deleted", sql(f"DELETE FROM {BLOCK} WHERE number = {number}")
     yield "all blocks deleted", sql(f"DELETE FROM {BLOCK}")
-    yield "a block added", sql(f"INSERT INTO {BLOCK} SELECT 5, 81, 96, root, data FROM {BLOCK} WHERE number = 4")
+    yield "a block added", sql(f"INSERT INTO {BLOCK} SELECT 2, 65, 96, root, data FROM {BLOCK} WHERE number = 1")
     yield (
         "a block added before the first",
-        sql(f"INSERT INTO {BLOCK} SELECT -1, -15, 0, root, data FROM {BLOCK} WHERE number = 0"),
+        sql(f"INSERT INTO {BLOCK} SELECT -1, -31, 0, root, data FROM {BLOCK} WHERE number = 0"),
     )
     yield (
         "blocks 1 and 2 exchanged",
@@ -647,7 +653,7 @@ class Ground:
 
     def __init__(self, address: str, folder: Path) -> None:
         self.entries = journal()
-        self.folder = folder
+        self.folder, self.address = folder, address
         write(address, self.entries)
         self.engine = sa.create_engine(ledger_url(address))
         with Books.open(address, evidence=folder / "papers", recorded_on=TODAY) as books:
@@ -761,3 +767,104 @@ def test_every_mutation_is_caught(ground: Ground) -> None:
     missed = [name for name, by in caught.items() if not by]
     assert missed == []
     assert caught == golden()
+
+
+def test_the_core_of_them_on_postgresql(small_blocks: None, fresh_postgres: str, tmp_path: Path) -> None:
+    """The same rules catch the same changes there; what types and keys refuse there, the database does."""
+    made = Ground(fresh_postgres, tmp_path)
+    known, core = golden(), [name for number, name in enumerate(CORPUS) if number % 4 == 0 or "everything" in name]
+    try:
+        for name in core:
+            by = "; ".join(made.caught(CORPUS[name]))
+            assert by in (known[shown(name)], "the database"), name
+    finally:
+        made.engine.dispose()
+
+
+# --- triggers -------------------------------------------------------------------------------------------------------
+
+EDITS = [
+    *(f"UPDATE {P}{table} SET {column}" for table, column in (
+        ("meta", "format = 3"), ("entry", "narrative = 'x'"), ("posting", "amount_fen = 1"), ("block", "first_seq = 9"),
+        ("snapshot", "fen = 1"),
+    )),
+    *(f"DELETE FROM {P}{table}" for table in JOURNAL),
+    *(f"TRUNCATE {P}{table}" for table in JOURNAL),
+    *(f"INSERT OR REPLACE INTO {P}{table} SELECT * FROM {P}{table}" for table in JOURNAL),
+    *(f"REPLACE INTO {P}{table} SELECT * FROM {P}{table}" for table in JOURNAL),
+    *(f"INSERT INTO {P}{table} SELECT * FROM {P}{table}" for table in JOURNAL),
+    f"INSERT OR REPLACE INTO {ENTRY} SELECT 91, {{rest}} FROM {ENTRY} WHERE seq = 17",
+    f"INSERT INTO {ENTRY} SELECT * FROM {ENTRY} WHERE seq = 17 ON CONFLICT (seq) DO UPDATE SET narrative = 'x'",
+    f"INSERT INTO {POSTING} SELECT * FROM {POSTING} WHERE seq = 17 ON CONFLICT (seq, line) DO UPDATE SET amount_fen = 1",
+    f"UPDATE OR REPLACE {ENTRY} SET key = 'r1' WHERE seq = 17",
+    f"UPDATE OR IGNORE {ENTRY} SET narrative = 'x'",
+    f"WITH gone AS (DELETE FROM {POSTING} RETURNING *) SELECT count(*) FROM gone",
+    f"TRUNCATE {ENTRY}, {POSTING} CASCADE",
+    f"MERGE INTO {ENTRY} AS e USING (SELECT 17 AS seq) AS n ON e.seq = n.seq WHEN MATCHED THEN DELETE",
+]  # fmt: skip
+
+
+def attempt(connection: sa.Connection, statement: str) -> str:
+    """What the database says to a statement; the transaction is rolled back."""
+    try:
+        connection.exec_driver_sql(statement.replace("{rest}", ", ".join(columns(ENTRY)[1:])))
+    except sa.exc.DBAPIError as error:
+        return str(error.orig)
+    finally:
+        connection.rollback()
+    return "done"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_edits_are_refused_while_the_triggers_stand(kind: str, small_blocks: None, ground: Ground, request: pytest.FixtureRequest, tmp_path: Path) -> None:  # fmt: skip
+    made = ground if kind == "sqlite" else Ground(request.getfixturevalue("fresh_postgres"), tmp_path)
+    refused = 0
+    with made.engine.connect() as connection:  # as an application's own: without recursive_triggers and the like
+        for statement in EDITS:
+            said = attempt(connection, statement)
+            assert said != "done", statement
+            refused += "never edited" in said
+            assert "never edited" in said or "syntax error" in said or "UNIQUE" in said or "duplicate key" in said, said
+        assert refused >= 15
+        assert connection.exec_driver_sql(f"SELECT count(*) FROM {ENTRY}").scalar() == SIZE
+    with Books.open(made.address, create=False, evidence=made.folder / "papers", recorded_on=TODAY) as books:
+        assert books.audit(kept_heads=made.kept).findings == ()
+    if kind != "sqlite":
+        made.engine.dispose()
+
+
+GUARDS = {
+    "sqlite": [
+        [f"DROP TRIGGER {ENTRY}_no_update"],
+        [f"DROP TRIGGER {META}_no_replace"],
+        [
+            f"DROP TRIGGER {ENTRY}_no_update",
+            f"CREATE TRIGGER {ENTRY}_no_update BEFORE UPDATE ON {ENTRY} BEGIN SELECT 1; END",
+        ],
+        [f"CREATE TRIGGER more AFTER INSERT ON {POSTING} BEGIN SELECT RAISE(IGNORE); END"],
+    ],
+    "postgresql": [
+        [f"DROP TRIGGER {ENTRY}_append_only ON {ENTRY}"],
+        [f"ALTER TABLE {POSTING} DISABLE TRIGGER {POSTING}_append_only"],
+        [f"ALTER TABLE {POSTING} ENABLE TRIGGER {POSTING}_append_only"],  # not in a session that replicates
+        [
+            f"CREATE OR REPLACE FUNCTION {P}append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+        ],
+        [f"CREATE TRIGGER more BEFORE INSERT ON {POSTING} FOR EACH ROW EXECUTE FUNCTION {P}append_only()"],
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_triggers_that_are_gone_or_others_are_told(kind: str, small_blocks: None, ground: Ground, request: pytest.FixtureRequest, tmp_path: Path) -> None:  # fmt: skip
+    made = ground if kind == "sqlite" else Ground(request.getfixturevalue("fresh_postgres"), tmp_path)
+    for spoil in GUARDS[kind]:
+        with made.engine.connect() as connection:
+            begin(connection)
+            for statement in spoil:
+                connection.exec_driver_sql(statement)
+            books = Books.within(connection, evidence=made.folder / "papers", recorded_on=TODAY)
+            assert rules_of(books.audit()) == ["unguarded"], spoil
+            connection.rollback()
+    if kind != "sqlite":
+        made.engine.dispose()

@@ -748,7 +748,7 @@ def test_red_is_for_this_year_and_blue_for_an_earlier_one() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"reference": "1"}, "no such entry"), ({"reference": "999"}, "no such entry"), ({"reference": ""}, "no such entry"),
+        ({"reference": "1"}, "no entry of this number"), ({"reference": "999"}, "no entry of this number"), ({"reference": ""}, "no entry of this number"),
         ({"reference": "7"}, "not the mirror"), ({"postings": ()}, "not the mirror"),
     ],
 )  # fmt: skip
@@ -843,7 +843,7 @@ def test_a_record_by_hand_says_what_it_records() -> None:
     desk.refuses(replace(record, postings=draft.postings), Malformed, "has no postings")
     desk.refuses(replace(record, key="mine"), Malformed, "key of a refusal")
     desk.book(record)
-    desk.refuses(desk.reversing(desk.entries[-1], on=TODAY), BadReversal, "no such entry")
+    desk.refuses(desk.reversing(desk.entries[-1], on=TODAY), BadReversal, "no entry of this number")
 
 
 # --- chains -----------------------------------------------------------------------------------------------------------

@@ -62,14 +62,15 @@ class Books:
         evidence: str | Path | None = None,
         prefix: str = PREFIX,
         schema: str = "",
+        origin: str = "",
     ) -> Books:
         """Open a ledger by URL or file path (`memory` for one that is gone at the end), creating it unless told not to.
 
         `recorded_on` is the day that the books take as today; by default, this machine's. `evidence` is the folder of
         source documents; by default, for a ledger in a file, the one beside it. `prefix` and `schema` say what its
-        tables are called. Raises StoreError.
+        tables are called, `origin` under which name a new ledger is sealed. Raises StoreError.
         """
-        store = Store.open(address, create=create, prefix=prefix, schema=schema)
+        store = Store.open(address, create=create, prefix=prefix, schema=schema, origin=origin)
         file = sqlite_path(ledger_url(address))
         folder = evidence or (folder_beside(file) if file else None)
         return cls(store, recorded_on=recorded_on, evidence=EvidenceFolder(folder) if folder else None)
@@ -144,9 +145,12 @@ class Books:
     def _check_one_case(self, case: Case) -> None:
         """A ledger is the books of one case: closing a period and the audit speak of all of it."""
         for kind in CASE_KEYS:
+            own = f"{kind}/{case.file.id}/"
             first = self._store.first_key(f"{kind}/") or ""
+            if first.startswith(own):
+                first = self._store.first_key(f"{kind}/", after=own + "\U0010ffff") or ""
             other = first.removeprefix(f"{kind}/").partition("/")[0]
-            if first and other != case.file.id:
+            if first:
                 raise CaseError(
                     f"the ledger holds the books of the case {other!r}",
                     where=self._store.url,

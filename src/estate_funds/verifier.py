@@ -169,7 +169,7 @@ class Journal:
     def __init__(self) -> None:
         self.seq, self.recorded, self.open = 0, "", ""  # the first month that is open
         self.keys, self.reversed, self.funds, self.permits = set[str](), set[str](), dict[str, Any](), dict[str, Any]()
-        self.balances, self.unbacked, self.inflows = Counter[Any](), Counter[Any](), Counter[Any]()
+        self.balances, self.unbacked, self.inflows, self.owed = (Counter[Any]() for _ in range(4))
         self.booked: dict[str, tuple[bytes, int, str, int, Counter[Any]]] = {}  # mirror, postings, kind, year, paid
         self.promises: dict[Any, tuple[int, str, int]] = {}  # fund, reference -> year, last day, first year before
 
@@ -266,33 +266,32 @@ class Journal:
             must((before is not None) == (e.kind == "amend_fund") and not other, "it is open, or not, or holds money")
         elif e.kind == "close":
             through = e.term("through", "-01")
-            left = [key for key in self.balances if key[1] == "unencumbered" and f"{key[2]}-12" <= through]
-            must(e.effective[:7] > through >= self.open and not left, "not over, closed before, or with budget left")
+            budget = [key for key in self.balances if key[1] == "unencumbered" and f"{key[2]}-12" <= through]
+            must(e.effective[:7] > through >= self.open and not budget, "not over, closed before, or with budget left")
         elif e.kind == "refusal":
             must(e.terms[0][0] == "refused" and e.key[:8] == "refusal/" and e.effective >= self.recorded, "no refusal")
         elif e.kind == "surrender":
-            owed = {f: sum(n for key, n in self.balances.items() if key[:2] == (f, "due_to")) for f in e.funds}
-            free = all(e.sums[fund, "cash", "C"] + fen <= self.unbacked[fund] for fund, fen in owed.items())
+            free = all(e.sums[fund, "cash", "C"] + self.owed[fund] <= self.unbacked[fund] for fund in e.funds)
             given = {p.detail: self.balances[p.fund, "funding", p.detail] for p in e.postings if p.account != "cash"}
             source = set(given) == {e.payee} and all(given.values()) and e.payee.strip()
             must(free and source, "what lapsed goes back to whom it came from, after what is owed to other funds")
         must(e.kind != "reopen" or e.term("from", "-01") < self.open, "the month is not closed")
         until = e.term("expires") if e.kind == "encumbrance" and e.terms else e.effective
         must(e.kind != "encumbrance" or (e.reference and until >= e.effective), "no reference, or expired at once")
-        for p in e.postings:
+        for p in e.postings if e.reference else ():
             year, last, _ = self.promises.get((p.fund, e.reference), (e.year, "", 0))
             used = e.kind != "release" and p.account == "encumbered" and (p.side == "D" or self.balances[p[:3]])
             must(not used or not last or e.effective <= last, f"the promise expired on {last}")
             freed = "authority" if year < e.year and self.funds[p.fund]["lapses"] else "unencumbered"
             must(e.kind != "release" or p.side == "D" or p.account == freed, f"not released as {freed}")
-        for fund in e.funds:
-            year, rules, left_fen = e.year, self.funds[fund], self.balances[fund, "unencumbered", str(e.year)]
+        for fund in e.funds if e.kind in ("loan", "carry_forward", "settlement", "recovery") else ():
+            year, rules, left = e.year, self.funds[fund], self.balances[fund, "unencumbered", str(e.year)]
             lends, borrows = e.sums[fund, "due_from", "D"], e.sums[fund, "due_to", "C"]
             must(e.kind != "loan" or not lends or not (borrows or rules["lapses"]), "it lends what it may not keep")
             fresh = sum(self.inflows[fund, year - n] for n in range(int(rules["years"] or 0)))
-            kept = 0 if rules["lapses"] else min(left_fen, max(0, fresh)) if rules["years"] else left_fen
-            ways = [("unencumbered", str(year), "D", left_fen), ("unencumbered", str(year + 1), "C", kept)]
-            ways = [way for way in (*ways, ("authority", "", "C", left_fen - kept)) if way[3]]
+            kept = 0 if rules["lapses"] else min(left, max(0, fresh) + self.owed[fund]) if rules["years"] else left
+            ways = [("unencumbered", str(year), "D", left), ("unencumbered", str(year + 1), "C", kept)]
+            ways = [way for way in (*ways, ("authority", "", "C", left - kept)) if way[3]]
             ends = e.effective[4:] == "-12-31" and [p[1:] for p in e.postings if p.fund == fund] == ways
             ends = ends and not any(self.balances[fund, "unencumbered", str(before)] for before in range(year))
             must(e.kind != "carry_forward" or ends, f"not how {fund} ends a year")
@@ -312,10 +311,11 @@ class Journal:
                 first = first or year  # a new promise, where nothing is left of the old one
                 self.promises[p[:3:2]] = e.year, e.term("expires") if e.terms else "", first if first < e.year else 0
             elif p.account == "encumbered" and e.kind == "encumbrance":
-                self.promises[p[:3:2]] = year, e.term("expires") if e.terms else last, first
+                self.promises[p[:3:2]] = min(year, e.year), e.term("expires") if e.terms else last, first
             elif p.account == "encumbered" and mirrors and raised and first:
                 self.promises[p[:3:2]] = first, last, 0  # what was promised before may be back
-            if p.account == "authority" and p.side == "DC"[blue] and kind not in ("repayment", "recovery"):
+            self.owed[p.fund] += (p.account == "due_to") * (p.fen if p.side == "C" else -p.fen)
+            if p.account == "authority" and p.side == "DC"[blue] and kind not in ("loan", "repayment", "recovery"):
                 self.inflows[p.fund, since] += -p.fen if blue else p.fen
         self.balances.update(e.changes)
         self.unbacked.update(e.unbacked)
@@ -355,7 +355,7 @@ def verify(bundle: zipfile.ZipFile, note: bytes, keys: list[str], old: list[byte
                 journal.check(e)
             finally:
                 journal.fold(e)
-        except (ValueError, KeyError) as error:
+        except (ValueError, LookupError) as error:
             findings.append(f"entry {len(leaves)}: {error}")
     for one in (checkpoint, *older):
         grown, root = len(leaves) - int(one["size"]), base64.b64encode(root_of(leaves[: int(one["size"])])).decode()

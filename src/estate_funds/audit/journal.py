@@ -104,7 +104,7 @@ def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kep
     for kind, what in _REMARKABLE.items():
         found = [entry.seq for entry in books.entries if entry.draft.kind is kind]
         if found:
-            note = f"entries {', '.join(map(str, found[:10]))}" + (" and others" if len(found) > 10 else "")
+            note = f"{'entry' if len(found) == 1 else 'entries'} {', '.join(map(str, found[:10]))}" + (" and others" if len(found) > 10 else "")
             books.coverage.append(Coverage(what, len(found), len(found), note))
     return books
 

@@ -16,6 +16,7 @@ app = typer.Typer(
     epilog="Exit status: 0 fine, 1 findings or refused, 2 could not run. Amounts are in yuan, files in fen.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # else a docstring is broken where its lines end
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cases.app)

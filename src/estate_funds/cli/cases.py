@@ -211,7 +211,8 @@ def run_case(
         case = load_case(folder)
     make_folder(out)
     address = ledger or str(out / "ledger.db")
-    with open_books(address, create=True, evidence=evidence, recorded_on=recorded_on) as books:
+    opened = open_books(address, create=True, evidence=evidence, recorded_on=recorded_on, origin=case.file.id)
+    with opened as books:
         with bar("booking", len(case.steps)) as progress:
             posted = books.run(case, progress=progress)
         answers = [(s.origin, books.check(s.draft)) for s in case.attempts() if s.draft.effective <= books.today]

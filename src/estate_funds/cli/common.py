@@ -56,9 +56,14 @@ PLACE = Place()
 
 
 def open_books(
-    ledger: str, *, create: bool = False, evidence: Path | None = None, recorded_on: datetime | None = None
+    ledger: str,
+    *,
+    create: bool = False,
+    evidence: Path | None = None,
+    recorded_on: datetime | None = None,
+    origin: str = "",
 ) -> Books:
-    """The books at an address; LedgerNotFound, with a hint, for a folder."""
+    """The books at an address, new ones sealed as `origin`; LedgerNotFound, with a hint, for a folder."""
     from estate_funds.books import Books
 
     refuse_folder(ledger)
@@ -69,6 +74,7 @@ def open_books(
         recorded_on=recorded_on.date() if recorded_on else None,
         prefix=PLACE.prefix,
         schema=PLACE.schema,
+        origin=origin,
     )
 
 

@@ -178,10 +178,17 @@ class Drafts:
         fields = {name: column(name)[at].as_py() for name in TEXT_FIELDS}
         return Draft(
             terms=tuple(tuple(term.split("\t")) for term in column("terms")[at].as_py()),
-            evidence=tuple(Evidence(**paper) for paper in column("evidence")[at].as_py()),
-            postings=tuple(Posting(**line) for line in column("postings")[at].as_py()),
+            evidence=_items(column("evidence"), at, Evidence),
+            postings=_items(column("postings"), at, Posting),
             **fields | {"kind": _kind(fields["kind"])},
         )
+
+    def outline(self, at: int) -> Draft:
+        """The draft at a place (from 0) by kind, day and postings alone: all that `booked_of` asks."""
+        column = self.batch.column
+        kind, day, lines = _kind(column("kind")[at].as_py()), column("effective")[at].as_py(), column("postings")
+        postings = _items(lines, at, Posting)
+        return Draft(kind=kind, effective=day, key="", maker="", approver="", narrative="", postings=postings)
 
     def drafts(self) -> list[Draft]:
         """The drafts as values again; DamagedEntry where a kind is none."""
@@ -330,6 +337,11 @@ def flattened(lists: pa.Array) -> tuple[Ints, tuple[pa.Array, ...]]:
     offsets = np.asarray(lists.offsets).astype(np.int64)
     items = lists.flatten()
     return offsets - offsets[0], tuple(items.flatten()) if pa.types.is_struct(items.type) else (items,)
+
+
+def trimmed(column: pa.Array) -> pa.Array:
+    """An encoded column without most of a dictionary that is larger than the column."""
+    return column if len(column.dictionary) <= len(column) else compact(column)
 
 
 def compact(column: pa.Array) -> pa.Array:
@@ -486,6 +498,12 @@ def _grouped(lists: pa.Array, record: Any) -> list[tuple[Any, ...]]:
     items = list(map(record, *values))
     ends = offsets.tolist()
     return [tuple(items[start:end]) for start, end in pairwise(ends)]
+
+
+def _items(lists: pa.Array, at: int, record: Any) -> tuple[Any, ...]:
+    """The items of one row of a list column; value by value, which for few is faster than by columns."""
+    fields = lists[at].values.flatten()
+    return tuple(record(*(field[number].as_py() for field in fields)) for number in range(len(fields[0])))
 
 
 def _kind(word: str) -> Kind:

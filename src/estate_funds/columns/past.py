@@ -67,10 +67,11 @@ class Remembered:
 
     def booked(self, seq: int) -> Booked | None:
         """The record of an entry with postings."""
-        if self.holder(seq) is None:
+        holder = self.holder(seq)
+        if holder is None:
             return self.before.booked(seq)
         if seq not in self._records:
-            self._records[seq] = booked_of(self.draft(seq))
+            self._records[seq] = booked_of(holder[0].drafts.outline(holder[1]))
         return self._records[seq]
 
     def reversed(self, seq: int) -> bool:

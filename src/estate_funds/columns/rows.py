@@ -38,8 +38,8 @@ def entry_rows(columns: Columns, leaves: bytes = b"", root: bytes = b"", within:
         seqs = range(block.first_seq, block.first_seq + len(block))
         # The day of recording stands first, behind the number; the rest in the order of the fields.
         yield from zip(
-            seqs, _texts(block.recorded), *fields, _lines(column("terms")), _lines(column("evidence")), hashes, roots,
-            strict=True,
+            seqs, _texts(block.recorded), *fields, lines_of(column("terms")).to_pylist(),
+            lines_of(column("evidence")).to_pylist(), hashes, roots, strict=True,
         )  # fmt: skip
 
 
@@ -114,11 +114,11 @@ def _texts(column: pa.Array) -> list[str]:
     return strings(pa.DictionaryArray.from_arrays(words.indices, words.dictionary.cast(pa.string())))
 
 
-def _lines(lists: pa.Array) -> list[str]:
+def lines_of(lists: pa.Array) -> pa.Array:
     """The items of each row, a line each, the fields of an item parted by tabs."""
     ends, fields = flattened(lists)
     if not int(ends[-1]):
-        return [""] * len(lists)
+        return pa.repeat(pa.scalar(""), len(lists))
     plain = [field.dictionary_decode() if pa.types.is_dictionary(field.type) else field for field in fields]
     items = pc.binary_join_element_wise(*plain, "\t") if len(plain) > 1 else plain[0]
-    return list(pc.binary_join(relisted(ends, [items], pa.string()), "\n").to_pylist())
+    return pc.binary_join(relisted(ends, [items], pa.string()), "\n")

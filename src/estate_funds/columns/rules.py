@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from estate_funds.columns.block import Ints, codes_of, combined, from_day, strings
 from estate_funds.columns.sheet import (
+    ACCOUNTS,
     BACKING_SIGN,
     BUDGET_SIGN,
     DEBIT_SIGN,
@@ -55,6 +56,7 @@ _GIVEN = by_place(frozenset({(Account.CASH, Side.CREDIT)})).astype(bool)
 _TAKEN = by_place(frozenset({(Account.CASH, Side.DEBIT)})).astype(bool)
 _ENCUMBRANCE = KINDS.index(Kind.ENCUMBRANCE)
 _EPOCH_YEAR = 1970
+_WHOLE = np.array([*(account in WHOLE for account in ACCOUNTS), False])
 _TELLING: dict[str, list[str]] = {}
 for _account, _name in TOLD.items():
     _TELLING.setdefault(_name, []).append(_account)
@@ -199,18 +201,17 @@ def _documented(sheet: Sheet) -> Flags:
 def _told(sheet: Sheet) -> Flags:
     """The postings whose detail says what the entry says, the reference, purpose or year; and those that have none."""
     fine = np.ones(sheet.m, bool)
+    years = years_of(sheet.effective)
+    first = int(years.min())
+    known = sheet.details_of(pa.array(["", *(str(year) for year in range(first, int(years.max()) + 1))]))
+    lines = np.flatnonzero(_WHOLE[sheet.account])
+    fine[lines] = sheet.detail[lines] == known[0]
+    lines = np.flatnonzero(sheet.is_account(Account.UNENCUMBERED))
+    fine[lines] = sheet.detail[lines] == known[1:][years - first][sheet.row[lines]]
     for name, accounts in _TELLING.items():
         lines = np.flatnonzero(sheet.is_account(*accounts))
         if len(lines):
             fine[lines] = sheet.tells(lines, sheet.column(name))
-    lines = np.flatnonzero(sheet.is_account(*WHOLE))
-    fine[lines] = sheet.detail[lines] == sheet.details_of(pa.array([""]))[0]
-    lines = np.flatnonzero(sheet.is_account(Account.UNENCUMBERED))
-    if len(lines):
-        years = years_of(sheet.effective[sheet.row[lines]])
-        first = int(years.min())
-        known = sheet.details_of(pa.array([str(year) for year in range(first, int(years.max()) + 1)]))
-        fine[lines] = sheet.detail[lines] == known[years - first]
     return fine
 
 

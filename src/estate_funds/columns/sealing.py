@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from estate_funds.columns.block import Columns, Ints, Places, codes_of, combined, compact, flattened
+from estate_funds.columns.block import Columns, Ints, Places, codes_of, combined, flattened, trimmed
 from estate_funds.journal import ENTRY_FORMAT
 
 _HEAD = f"estate_funds entry {ENTRY_FORMAT}\nseq\t"
@@ -114,7 +114,7 @@ def _text(block: Columns, prefix: str) -> tuple[pa.Buffer, list[int]]:
     ends, (funds, accounts, details, sides, amounts) = flattened(field["postings"])
     if len(amounts):
         heads = pieces.words([("\nposting\t", funds), ("\t", accounts)], "\t")
-        detail = compact(details)
+        detail = trimmed(details)
         middles = np.asarray(detail.indices) + pieces.add(detail.dictionary)
         parts.append(
             (ends, [heads, middles, pieces.words([("\t", sides)], "\t"), pieces.each(amounts.cast(pa.string()))])

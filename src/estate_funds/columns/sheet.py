@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from estate_funds.columns.block import Columns, Ints, Places, combined, compact, days, flattened
+from estate_funds.columns.block import Columns, Ints, Places, combined, days, flattened, trimmed
 from estate_funds.funds import BUDGET, MONEY, NORMAL_SIDE, Account, Side
 from estate_funds.journal import Kind
 from estate_funds.ledger import BalanceKey
@@ -67,14 +67,14 @@ class Sheet:
         self.effective, self.recorded = days(column("effective")), days(block.recorded)
         self.ends, fields = flattened(column("postings"))
         funds, self._accounts, self._details, self._sides, amounts = fields
-        self.funds = compact(funds)
+        self.funds = trimmed(funds)
         self.amount: Ints = np.asarray(amounts)
         self.m = len(self.amount)
         self.row: Ints = np.repeat(np.arange(self.n), np.diff(self.ends))
         self.fund = np.asarray(self.funds.indices)
         self.account = _numbers(self._accounts, ACCOUNTS)
         self.place = self.account * _SIDE_STEP + _numbers(self._sides, SIDES)
-        details = compact(self._details)
+        details = trimmed(self._details)
         self.detail, self.details = np.asarray(details.indices), details.dictionary
 
     def column(self, name: str) -> pa.Array:
@@ -83,8 +83,7 @@ class Sheet:
 
     def words(self, name: str) -> tuple[Numbers, list[str]]:
         """An encoded column of the drafts: the number of each entry's word, and the words."""
-        column = self.column(name)
-        column = column if len(column.dictionary) <= len(column) else compact(column)
+        column = trimmed(self.column(name))
         return np.asarray(column.indices), column.dictionary.to_pylist()
 
     @cached_property
@@ -118,9 +117,11 @@ class Sheet:
 
     def tells(self, lines: Ints, words: pa.Array) -> Flags:
         """Whether the detail of each of these postings is the word of its entry."""
-        said = words.take(pa.array(self.row[lines]))
-        said = said.dictionary_decode() if pa.types.is_dictionary(said.type) else said
-        return np.asarray(pc.equal(self.details.take(pa.array(self.detail[lines])), said))
+        rows = self.row[lines]
+        if pa.types.is_dictionary(words.type):
+            return np.asarray(self.detail[lines] == self.details_of(words.dictionary)[np.asarray(words.indices)[rows]])
+        said, details = words.take(pa.array(rows)), self.details.take(pa.array(self.detail[lines]))
+        return np.asarray(pc.equal(details, said))
 
     # --- balances ---
 
@@ -176,7 +177,7 @@ class Sheet:
     def papers(self) -> tuple[Ints, Places, list[str], pa.Array]:
         """Where the evidence of each entry begins, the number of the kind of each, the kinds, and the digests."""
         ends, (kinds, digests) = flattened(self.column("evidence"))
-        kinds = compact(kinds)
+        kinds = trimmed(kinds)
         return ends, np.asarray(kinds.indices), kinds.dictionary.to_pylist(), digests
 
 

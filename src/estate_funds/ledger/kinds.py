@@ -56,7 +56,7 @@ def check_mirror(ledger: Ledger, draft: Draft) -> None:
     booked = ledger.entry(named(draft)) if named(draft) else None
     red = draft.kind is Kind.REVERSAL
     if booked is None:
-        problem = "there is no such entry with postings"
+        problem = "there is no entry of this number that has postings to undo"
     elif booked.kind in (*MIRRORS, Kind.CARRY_FORWARD):
         problem = f"a {booked.kind} cannot be reversed: book the right entry anew"
     elif ledger.is_reversed(named(draft)):
@@ -185,7 +185,7 @@ def _check_reopening(ledger: Ledger, draft: Draft) -> None:
     """Closed periods open again from a month on, on an approval."""
     if closing_day(draft) >= ledger.closed_through:
         raise PeriodClosed(
-            "the period is not closed", where=draft.key, got=draft.terms[0][1], wanted=f"to {ledger.closed_through}"
+            "the period is not closed", where=draft.key, got=draft.terms[0][1], wanted=f"a month up to {str(ledger.closed_through)[:7]}, which is closed"
         )
 
 

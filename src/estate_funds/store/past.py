@@ -8,21 +8,18 @@ change, so it does not matter in which transaction they are read: the one in use
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, RootTransaction
 
 from estate_funds.funds import NORMAL_SIDE, Account
-from estate_funds.journal import Kind
 from estate_funds.ledger import Booked, Promise, booked_of, grown
 from estate_funds.ledger.shapes import MIRRORS
-from estate_funds.store.rows import Statements, read_one, run
+from estate_funds.store.rows import Statements, read_one, read_some, run, run_among
 
 _MIRRORS = ", ".join(f"'{kind.value}'" for kind in sorted(MIRRORS))
 _ENCUMBERED = Account.ENCUMBERED.value
-_ENCUMBRANCE = Kind.ENCUMBRANCE.value
-_AT_ONCE = 900  # values in one statement, below the limit of any SQLite
 
 
 class StoredPast:
@@ -57,14 +54,9 @@ class StoredPast:
 
     def keys(self, keys: Sequence[str]) -> dict[str, int]:
         """Those of many keys that are used, with the sequence numbers of their entries."""
-        found: dict[str, int] = {}
+        used = "SELECT key, seq FROM {entry} WHERE key AMONG AND seq <= ?"
         with self._asking() as connection:
-            for at in range(0, len(keys), _AT_ONCE):
-                some = keys[at : at + _AT_ONCE]
-                marks = ", ".join("?" * len(some))
-                statement = self._sql(f"SELECT key, seq FROM {{entry}} WHERE key IN ({marks}) AND seq <= ?")
-                found.update(run(connection, statement, (*some, self.upto)).fetchall())
-        return found
+            return {str(key): seq for key, seq in run_among(connection, self._sql, used, keys, self.upto)}
 
     def booked(self, seq: int) -> Booked | None:
         """The record of an entry with postings."""
@@ -84,31 +76,31 @@ class StoredPast:
             return run(connection, statement, (str(seq), self.upto)).fetchone() is not None
 
     def promise(self, fund: str, reference: str) -> Promise | None:
-        """The promise as the postings of `encumbered` for it, in order, leave it.
+        """The promise as the entries that touch `encumbered` for it, in order, leave it: see `grown`."""
+        return self.promises([(fund, reference)]).get((fund, reference))
 
-        They stand in the entries under the reference, and in the mirrors of those.
-        """
-        under = "SELECT seq FROM {entry} WHERE reference = ? AND reference <> '' AND seq <= ?"
-        mirrors = (
-            "SELECT seq FROM {entry} WHERE reference <> '' AND seq <= ? "
-            f"AND kind IN ({_MIRRORS}) AND reference IN (SELECT CAST(seq AS TEXT) FROM ({under}) AS named)"
-        )
-        statement = self._sql(
-            "SELECT seq, side, amount_fen FROM {posting} WHERE fund = ? AND account = ? AND detail = ? "
-            f"AND seq IN ({under} UNION {mirrors}) ORDER BY seq, line"
-        )
-        values = (fund, _ENCUMBERED, reference, reference, self.upto, self.upto, reference, self.upto)
-        promise, held_fen, counted = None, 0, 0
+    def promises(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Promise]:
+        """Those of many promises, by fund and reference, that were made."""
+        wanted = set(pairs)
         with self._asking() as connection:
-            for seq, side, amount_fen in run(connection, statement, values).fetchall():
-                if seq != counted:
-                    counted = seq
-                    promise = self._grown(connection, seq, promise, held_fen)
-                held_fen += amount_fen if side == NORMAL_SIDE[_ENCUMBERED] else -amount_fen
-        return promise
+            touching = self._touching(connection, {reference for _, reference in wanted})
+            entries = list(read_some(connection, self._sql, touching)) if touching else []
+        found: dict[tuple[str, str], Promise] = {}
+        held: dict[tuple[str, str], int] = {}
+        for stored in entries:
+            draft = stored.entry.draft
+            lines = [p for p in draft.postings if p.account == _ENCUMBERED and (p.fund, p.detail) in wanted]
+            for pair in {(line.fund, line.detail) for line in lines}:
+                promise = grown(found.get(pair), held.get(pair, 0), draft)
+                if promise is not None:
+                    found[pair] = promise
+            for fund, _, detail, side, fen in lines:
+                held[fund, detail] = held.get((fund, detail), 0) + (fen if side == NORMAL_SIDE[_ENCUMBERED] else -fen)
+        return found
 
-    def _grown(self, connection: Connection, seq: int, promise: Promise | None, held_fen: int) -> Promise | None:
-        stored = read_one(connection, self._sql, "seq = ?", seq)
-        if stored is None or stored.entry.draft.kind != _ENCUMBRANCE:
-            return promise
-        return grown(promise, held_fen, stored.entry.draft)
+    def _touching(self, connection: Connection, references: Iterable[str]) -> set[int]:
+        """The entries that may touch promises under these references: those under them, and the mirrors of those."""
+        under = "SELECT seq FROM {entry} WHERE reference AMONG AND reference <> '' AND seq <= ?"
+        mirrors = f"{under} AND kind IN ({_MIRRORS})"
+        found = {seq for (seq,) in run_among(connection, self._sql, under, references, self.upto)}
+        return found | {seq for (seq,) in run_among(connection, self._sql, mirrors, map(str, sorted(found)), self.upto)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 Row = Sequence[Any]
 BATCH = 2_000  # entries read at a time
+_AT_ONCE = 900  # values in one statement, below the limit of any SQLite
+_SEQ, _SEQ_AND_LINE = itemgetter(0), itemgetter(0, 1)
 INFLOW = "inflow"  # the account under which a snapshot keeps what came in during a year
 # In the order of the columns between `effective` and `terms`.
 PLAIN = (
@@ -99,6 +102,24 @@ def run(connection: Connection, statement: str, values: Sequence[object] = ()) -
     cursor = connection.connection.cursor()
     cursor.execute(statement, values)
     return cursor
+
+
+def run_among(
+    connection: Connection, sql: Statements, text: str, among: Iterable[object], *values: object
+) -> list[Row]:
+    """The rows of a statement in which ` AMONG` after a column stands for: is one of these. It comes before all `?`."""
+    wanted, found = list(among), list[Row]()
+    if connection.dialect.name == "postgresql":
+        return (
+            list(run(connection, sql(text.replace("AMONG", "= ANY(?)")), (wanted, *values)).fetchall())
+            if wanted
+            else []
+        )
+    for at in range(0, len(wanted), _AT_ONCE):
+        some = wanted[at : at + _AT_ONCE]
+        marks = f"IN ({', '.join('?' * len(some))})"
+        found += run(connection, sql(text.replace("AMONG", marks)), (*some, *values)).fetchall()
+    return found
 
 
 def damaged(where: str, why: str) -> DamagedEntry:
@@ -221,6 +242,14 @@ def read_one(
     if row is None or (upto is not None and row[0] > upto):
         return None
     return next(stored_of([row], _lines_between(connection, sql, row[0], row[0])))
+
+
+def read_some(connection: Connection, sql: Statements, seqs: Iterable[int]) -> Iterator[Stored]:
+    """The entries of these numbers, in order."""
+    wanted = sorted(seqs)
+    rows = run_among(connection, sql, "SELECT {fields} FROM {entry} WHERE seq AMONG", wanted)
+    lines = run_among(connection, sql, "SELECT {lines} FROM {posting} WHERE seq AMONG", wanted)
+    yield from stored_of(sorted(rows, key=_SEQ), sorted(lines, key=_SEQ_AND_LINE))
 
 
 def _lines_between(connection: Connection, sql: Statements, first: int, last: int) -> list[Row]:

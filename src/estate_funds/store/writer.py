@@ -64,8 +64,7 @@ def insert_many(connection: Connection, sql: Statements, table: str, rows: Itera
     if connection.dialect.driver != "psycopg" or table not in _COPY_TYPES:
         cursor.executemany(sql.insert[table], rows)
         return
-    names = sql.columns(table)
-    with cursor.copy(sql(f"COPY {{{table}}} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)")) as copy:
+    with cursor.copy(_copying(sql, table)) as copy:
         copy.set_types(_COPY_TYPES[table])
         for row in rows:
             copy.write_row(row)
@@ -84,11 +83,32 @@ Batch = Sequence[Entry] | ColumnBatch
 
 def add_columns(connection: Connection, sql: Statements, batch: ColumnBatch, root: bytes) -> None:
     """Add the rows of entries in columns, as `add_entries` does."""
-    from estate_funds.columns import entry_rows, posting_rows
+    from estate_funds.columns import entry_copy, entry_rows, posting_copy, posting_rows
 
     within = within_batch(batch.columns.first_seq + len(batch.columns) - 1)
-    insert_many(connection, sql, "entry", entry_rows(batch.columns, batch.leaves, root, within))
-    insert_many(connection, sql, "posting", posting_rows(batch.columns))
+    driver: Any = connection.connection.dbapi_connection
+    if connection.dialect.driver == "psycopg" and driver.info.encoding == "utf-8":
+        _copy(connection, sql, "entry", entry_copy(batch.columns, batch.leaves, root, within))
+        _copy(connection, sql, "posting", posting_copy(batch.columns))
+    else:
+        insert_many(connection, sql, "entry", entry_rows(batch.columns, batch.leaves, root, within))
+        insert_many(connection, sql, "posting", posting_rows(batch.columns))
+
+
+def _copy(connection: Connection, sql: Statements, table: str, rows: Iterable[bytes]) -> None:
+    """Add rows that are in PostgreSQL's binary form already."""
+    from estate_funds.columns.copying import HEADER, TRAILER
+
+    cursor: Any = connection.connection.cursor()
+    with cursor.copy(_copying(sql, table)) as copy:
+        copy.write(HEADER)
+        for block in rows:
+            copy.write(block)
+        copy.write(TRAILER)
+
+
+def _copying(sql: Statements, table: str) -> str:
+    return sql(f"COPY {{{table}}} ({', '.join(sql.columns(table))}) FROM STDIN (FORMAT BINARY)")
 
 
 # --- blocks ---
