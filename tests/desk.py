@@ -145,7 +145,7 @@ class Desk:
         wanted = {"purpose": "repair", "payee": "firm", "payee_class": "enterprise", "evidence": (INVOICE,)} | changes
         return advance(fund, fen, reference=reference, on=on, key=self.key, hands=HANDS, **wanted)
 
-    def settling(self, fund: Fund, audited: int, advanced: Entry, *, on: date = D1, evidence: tuple[Evidence, ...] = PAPERS) -> list[Draft]:  # fmt: skip
+    def settling(self, fund: Fund, audited: int, advanced: Entry | list[Entry], *, on: date = D1, evidence: tuple[Evidence, ...] = PAPERS) -> list[Draft]:  # fmt: skip
         return settle(self.ledger, fund, audited, advanced, on=on, key=self.key, hands=HANDS, evidence=evidence)
 
     def claiming(self, entry: Entry, amounts: dict[str, int] | None = None, *, on: date = D1) -> Draft:

@@ -49,7 +49,7 @@ SMALL = 64
 
 
 def set_block(leaves: int) -> None:
-    """Seal blocks of so many entries, and take snapshots after as many, in this process."""
+    """Seal blocks of so many entries, and take snapshots after a quarter of that, in this process."""
     from estate_funds import merkle
     from estate_funds.audit import journal
     from estate_funds.store import state, writer
@@ -57,7 +57,7 @@ def set_block(leaves: int) -> None:
     for module in (merkle, state, writer, journal):
         if hasattr(module, "BLOCK_LEAVES"):
             module.BLOCK_LEAVES = leaves  # type: ignore[attr-defined]
-    writer.SNAPSHOT_ENTRIES = leaves
+    writer.SNAPSHOT_ENTRIES = leaves // 4
     writer._SHIFT = leaves.bit_length() - 1
     merkle.Subtrees.__init__.__kwdefaults__["block"] = leaves
 
@@ -96,12 +96,14 @@ def spending(key: str, on: date, *, fen: int = 7, purpose: str = "cleaning", of:
 
 
 def base(books: Books, entries: int) -> None:
-    """A ledger of so many entries, in two batches."""
+    """A ledger of so many entries, the last so many before a snapshot is due."""
     assert books.evidence is not None
     books.evidence.add_bytes(paper("first"))
     on = date(2022, 3, 1)
     books.post([open_fund(FUND, on=on, hands=HANDS), receive(FUND, "lockers", 9_000_000, on=on, key="r", hands=HANDS)])
-    books.post(spending(f"base/{n}", on) for n in range(entries - 2))
+    late = min(2_000, entries // 4) if entries > SMALL else 0
+    books.post(spending(f"base/{n}", on) for n in range(entries - 2 - late))
+    books.post(spending(f"late/{n}", on) for n in range(late))
 
 
 def _case(books: Books, folder: Path, ends: Month, drafts: Sequence[Draft], papers: Sequence[str]) -> None:

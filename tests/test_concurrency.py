@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -148,6 +149,26 @@ def test_writers_of_batches_and_of_single_entries(nursery: Nursery, address: str
             books.post(spending(f"batch/{batch}/{n}", D1) for n in range(40))
         assert len(books) == 2 + 120 + 80
         assert books.audit().findings == ()
+
+
+def test_an_audit_sees_one_state_while_others_post(nursery: Nursery, address: str, tmp_path: Path) -> None:
+    filled(address, 7_000_000)
+    jobs = [
+        {"do": "spend", "address": address, "fen": 7, "keys": [f"{w}/{n}" for n in range(150)], "watched": False}
+        for w in range(3)
+    ]
+    sizes: list[int] = []
+    with Books.open(address, create=False, recorded_on=TODAY) as books, ThreadPoolExecutor() as pool:
+        writing = pool.submit(nursery.run_together, jobs)
+        while not writing.done():
+            report = books.audit()
+            assert report.findings == ()
+            assert report.head.startswith(f"{report.entries}:")
+            sizes.append(report.entries)
+        assert {outcome.said for outcome in writing.result()} == {"done"}
+        assert books.audit().entries == 452
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) > 2
 
 
 # --- inside a transaction of the application's own ------------------------------------------------------------------
@@ -344,4 +365,4 @@ def test_a_writer_waits_for_the_transaction_of_an_application(fresh_postgres: st
 def test_sizes_are_the_real_ones() -> None:
     from estate_funds.store import writer
 
-    assert writer.SNAPSHOT_ENTRIES == FULL == 1 << writer._SHIFT
+    assert 4 * writer.SNAPSHOT_ENTRIES == FULL == 1 << writer._SHIFT

@@ -447,7 +447,7 @@ def test_a_period_is_opened_again_on_an_approval(desk: Path) -> None:
     )
     assert done("reopen", LEDGER, "2025-12", *APPROVED, *WHY) == "booked already: nothing was done\n"
     audited = done("audit", LEDGER)
-    assert "closed periods opened again: 1 of 1 (entries 80)" in audited
+    assert "closed periods opened again: 1 of 1 (entry 80)" in audited
     assert "source documents compared with their digests: 13 of 13" in audited
 
 

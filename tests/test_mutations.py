@@ -266,8 +266,9 @@ def fields_of_the_rest() -> Iterator[tuple[str, Mutation]]:
     """Each column of blocks, snapshots, and of the tables that say what the ledger is."""
 
     def to(table: str, column: str, value: str, where: str) -> tuple[str, Mutation]:
-        what = table.removeprefix(P)
-        return f"{what} {where}: {column} = {value}", sql(f'UPDATE {table} SET "{column}" = {value} WHERE {where}')
+        what = f"{table.removeprefix(P)} {where.rpartition(' = ')[2]}" if table == BLOCK else table.removeprefix(P)
+        shown = value if len(value) < 40 else "that of another block"
+        return f"{what}: {column} = {shown}", sql(f'UPDATE {table} SET "{column}" = {value} WHERE {where}')
 
     for number in (0, 1):
         where = f"number = {number}"

@@ -298,9 +298,7 @@ def test_an_advance_is_settled_on_the_audited_amount(audited: int, expenditure: 
     desk.replays()
 
 
-@pytest.mark.parametrize(
-    ("audited", "link", "error"), [(1_001, 0, Overdrawn), (2**63, 0, Malformed), (-1, 1, Overdrawn)]
-)
+@pytest.mark.parametrize(("audited", "link", "error"), [(1_001, 0, Overdrawn), (2**63, 0, Malformed)])
 def test_a_settlement_above_the_promise_or_below_nothing(audited: int, link: int, error: type[Refusal]) -> None:
     desk, ahead = advanced(400)
     chain = desk.settling(SHARE, audited, ahead)
@@ -310,6 +308,22 @@ def test_a_settlement_above_the_promise_or_below_nothing(audited: int, link: int
     with pytest.raises(error):
         trial.post(chain[link], recorded=TODAY)
     assert desk.has(SHARE, Account.ADVANCED) == 400  # what was tried is thrown away
+    with pytest.raises(InputError, match="below 0"):
+        desk.settling(SHARE, -1, ahead)
+
+
+def test_several_advances_and_what_was_claimed_back_of_them_count_in_a_settlement() -> None:
+    desk, first = advanced(500)
+    second = desk.book(desk.advancing(SHARE, 400, "works"))
+    with pytest.raises(InputError, match="than these entries paid"):
+        desk.settling(SHARE, 300, second)
+    settlement, *claims, released = desk.settling(SHARE, 300, [first, second])
+    assert [sum(p.amount_fen for p in c.postings if p.side == "D") for c in claims] == [400, 200]
+    desk.chain((settlement, *claims, released))
+    other, ahead = advanced(900)
+    other.book(other.claiming(ahead, {SHARE.fund_id: 50}))
+    _, claim, _ = other.settling(SHARE, 800, ahead)
+    assert {p.amount_fen for p in claim.postings} == {50}
 
 
 def test_a_settlement_settles_all_that_was_advanced_under_its_reference() -> None:

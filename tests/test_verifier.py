@@ -432,6 +432,22 @@ def test_no_single_line_is_changed_without_both_agreeing(number: int) -> None:
     assert tried > 200
 
 
+@NUMBERS
+def test_no_line_of_another_entry_is_put_in_without_both_agreeing(number: int) -> None:
+    """Terms, evidence and postings that an entry should not have."""
+    both = Both(HISTORY.entries[:number])
+    lines = TEXTS[number].decode().split("\n")[:-1]
+    more = {
+        line
+        for text in TEXTS
+        for line in text.decode().split("\n")
+        if line.split("\t")[0] in ("term", "evidence", "posting")
+    }
+    for line in sorted(more):
+        for place in {17, len(lines)}:
+            both.refused("\n".join([*lines[:place], line, *lines[place:], ""]).encode())
+
+
 WORDS = sorted({part for text in TEXTS for line in text.decode().split("\n") for part in line.split("\t")[1:]})
 
 
@@ -493,6 +509,97 @@ FUNDS = (
     replace(make_fund("b/community/m"), permits=fence("b")),
     replace(make_fund("w/community/k"), held_for_others=True, permits=fence()),
 )
+
+
+def stocked() -> tuple[Both, Callable[[Draft], str]]:
+    """The funds, open and with money; and how to post to both, which says why it is refused."""
+    both, day = Both(), date(2022, 3, 1)
+
+    def post(draft: Draft) -> str:
+        text = Entry(both.ledger.seq + 1, day, draft).canonical()
+        why = both.refused(text)
+        if not why:
+            both.fold(text)
+        return why.split("\n")[0]
+
+    for fund in FUNDS:
+        assert not post(open_fund(fund, on=day, hands=HANDS))
+    for fund in FUNDS[:3]:
+        assert not post(appropriate(fund, "s1", 1000, on=day, key=f"a-{fund.fund_id}", hands=HANDS))
+    return both, post
+
+
+TO_FIRM = {"purpose": "p", "payee": "firm", "payee_class": "enterprise", "on": date(2022, 3, 1), "hands": HANDS}
+
+
+def test_amounts_of_the_wrong_sign() -> None:
+    both, post = stocked()
+    good = appropriate(FUNDS[1], "s1", 100, on=date(2022, 3, 1), key="k", hands=HANDS)
+    assert "above 0" in post(negated(good))
+    assert not post(good)
+    red = reverse(Entry(both.ledger.seq, date(2022, 3, 1), good), on=date(2022, 3, 1), hands=HANDS, narrative="n")
+    assert post(negated(red))
+    assert not post(red)
+
+
+def negated(draft: Draft) -> Draft:
+    return replace(draft, postings=tuple(p._replace(amount_fen=-p.amount_fen) for p in draft.postings))
+
+
+def test_cash_both_ways_in_one_entry() -> None:
+    _, post = stocked()
+    one, other = (replace(FUNDS[2], fund_id=name) for name in ("b/community/x", "b/community/x2"))
+    for fund in (one, other):
+        assert not post(open_fund(fund, on=date(2022, 3, 1), hands=HANDS))
+        assert not post(appropriate(fund, "s1", 1000, on=date(2022, 3, 1), key=fund.fund_id, hands=HANDS))
+    there = transfer(
+        one, FUNDS[2], 10, purpose="p", on=date(2022, 3, 1), key="t", hands=HANDS, clause="1", narrative="n"
+    )
+    on = transfer(
+        FUNDS[2], FUNDS[2], 10, purpose="p", on=date(2022, 3, 1), key="t", hands=HANDS, clause="1", narrative="n"
+    )
+    assert (
+        post(replace(there, postings=there.postings + on.postings))
+        == "UndeclaredCrossing: a fund gives and takes cash in one entry"
+    )
+    assert not post(there)
+
+
+def test_what_is_released_is_released_as_its_fund_has_it() -> None:
+    both, post = stocked()
+    for fund in FUNDS[:2]:
+        assert not post(promise(fund, 50, reference=fund.fund_id, **TO_FIRM))
+    both.ledger.recorded = date(2022, 3, 1)
+    for fund in FUNDS[:2]:
+        for on in (date(2022, 3, 1), date(2023, 3, 1)):
+            right = release(both.ledger, fund.fund_id, on=on, hands=HANDS, narrative="n")
+            late = fund is FUNDS[0] and on.year == 2023
+            freed = ("authority", "") if late else ("unencumbered", str(on.year))
+            assert right.postings[1][1:3] == freed
+            wrong = ("unencumbered", str(on.year)) if late else ("authority", "")
+            other = replace(
+                right, postings=(right.postings[0], right.postings[1]._replace(account=wrong[0], detail=wrong[1]))
+            )
+            assert not both.refused(Entry(both.ledger.seq + 1, on, right).canonical())
+            assert "not what a release does" in both.refused(Entry(both.ledger.seq + 1, on, other).canonical())
+
+
+def test_what_is_collected_is_what_arrives() -> None:
+    """A fund that settles its own receivable with what it gives to another collects less than it says."""
+    both, post = stocked()
+    one, other = FUNDS[1], FUNDS[2]
+    paid = [spend(fund, 100, key="s", evidence=papers("invoice"), **TO_FIRM) for fund in (one, other)]
+    spent = replace(paid[0], postings=paid[0].postings + paid[1].postings)
+    assert not post(spent)
+    entry = Entry(both.ledger.seq, date(2022, 3, 1), spent)
+    common = {"on": date(2022, 3, 1), "hands": HANDS, "narrative": "n"}
+    assert not post(claw_back(entry, {one.fund_id: 100, other.fund_id: 60}, key="c", **common))
+    good = recover(entry, other, 60, giver=one, purpose="p", key="r", **common)
+    arriving = recover(entry, one, 40, key="r", **common).postings
+    given = good.postings[0]
+    more = (given, arriving[0], arriving[1]._replace(amount_fen=100), *arriving[2:], *good.postings[4:])
+    assert post(replace(good, postings=more)).endswith("collects what arrives")
+    assert not post(good)
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -15,9 +15,20 @@ from estate_funds import vouchers
 from estate_funds.assess import Claim, Status
 from estate_funds.audit import AuditReport, Coverage, Finding, audit
 from estate_funds.audit.journal import Kept, SealedCopy
+from estate_funds.calendar import Months
 from estate_funds.case import Case, PeriodEnd, Posted, Step
 from estate_funds.checkpoint import Checkpoint, Growth, Inclusion
-from estate_funds.errors import CaseError, DamagedEntry, EstateFundsError, InputError, KeyConflict, Refusal, SealBroken
+from estate_funds.errors import (
+    CaseError,
+    DamagedEntry,
+    EstateFundsError,
+    InputError,
+    KeyConflict,
+    Refusal,
+    SealBroken,
+    UnknownFund,
+    nearest,
+)
 from estate_funds.evidence import EvidenceFolder, folder_beside
 from estate_funds.journal import Draft, Entry, Kind, difference
 from estate_funds.ledger import Ledger, attempt_key
@@ -30,8 +41,10 @@ from estate_funds.merkle import (
     root_at,
     tree_root,
 )
+from estate_funds.provenance import Provenance, trace
 from estate_funds.report.balances import FundBalance, fund_balances
-from estate_funds.store import PREFIX, Store, ledger_url, sqlite_path
+from estate_funds.report.statement import Statement, statement
+from estate_funds.store import PREFIX, Store, ledger_url, sqlite_path, unchanged
 from estate_funds.vouchers import Hands
 
 if TYPE_CHECKING:
@@ -126,7 +139,7 @@ class Books:
         """
         items = [what] if isinstance(what, Draft | Step | Claim) else what
         steps = (step for item in items for step in _as_steps(item, on, Hands(maker, approver)))
-        return self._post(steps, progress, again_on=on or self.today)
+        return self._post(steps, progress, again_on=on or self.today, ahead=what if isinstance(what, Draft) else None)
 
     def run(self, case: Case, *, progress: Callable[[int], None] | None = None) -> Posted:
         """Book all that a case asks for, in order of days, in one transaction; what lies ahead of today waits.
@@ -168,11 +181,18 @@ class Books:
                 return refusal
         return None
 
-    def _post(self, steps: Iterable[Work], progress: Callable[[int], None] | None, *, again_on: date) -> Posted:
+    def _post(
+        self,
+        steps: Iterable[Work],
+        progress: Callable[[int], None] | None,
+        *,
+        again_on: date,
+        ahead: Draft | None = None,
+    ) -> Posted:
         entries: list[Entry] = []
         repeated = 0
         try:
-            with self._advancing() as (connection, ledger):
+            with self._advancing(ahead) as (connection, ledger):
                 for done, step in enumerate(steps, start=1):
                     before = len(entries)
                     for draft, origin in _drafts(ledger, step, again_on):
@@ -183,18 +203,18 @@ class Books:
                         progress(done)
                 self._store.append(connection, entries, ledger)
         except Refusal as refusal:
-            self._record(refusal)
+            self.record(refusal)
             raise
         return Posted(tuple(entries), repeated)
 
     @contextmanager
-    def _advancing(self) -> Iterator[tuple[Connection, Ledger]]:
+    def _advancing(self, ahead: Draft | None = None) -> Iterator[tuple[Connection, Ledger]]:
         """The transaction of the only writer and a ledger to advance with it, which is nobody's until all has landed.
 
         Whoever asks these books meanwhile gets what the database has. Where it fails, what was folded is forgotten.
         """
         with self._store.writing() as connection:
-            ledger = self._catch_up(connection)
+            ledger = self._catch_up(connection, ahead)
             self._ledger, size = None, ledger.seq
             try:
                 yield connection, ledger
@@ -229,12 +249,16 @@ class Books:
                 columns, leaves, _ = Twin(ledger).post(drafts, recorded=self.today)
                 self._store.append_columns(connection, columns, ledger, leaves)
         except Refusal as refusal:
-            self._record(refusal)
+            self.record(refusal)
             raise
         return len(columns)
 
-    def _record(self, refusal: Refusal) -> None:
-        """Put an attempt on record, in a transaction of its own, so that an auditor sees it."""
+    def record(self, refusal: Refusal) -> None:
+        """Put an attempt on record, in a transaction of its own, so that an auditor sees it.
+
+        `post` does so itself. In a transaction of yours that you roll back, the record goes with it: then hand what was
+        raised to books of their own, `Books.open(...).record(refusal)`.
+        """
         if not isinstance(refusal.asked, Draft):
             return
         try:
@@ -253,14 +277,14 @@ class Books:
         with self._store.reading() as connection:
             return self._catch_up(connection)
 
-    def _catch_up(self, connection: Connection) -> Ledger:
+    def _catch_up(self, connection: Connection, ahead: Draft | None = None) -> Ledger:
         """The ledger as the database has it now; where that fails, it is read anew next time."""
         ledger, self._ledger = self._ledger, None
         if ledger is None:
             ledger = self._store.load(connection)
         else:
             try:
-                self._store.catch_up(connection, ledger)
+                self._store.catch_up(connection, ledger, ahead)
             except DamagedEntry:
                 if not self._store.borrowed:
                     raise
@@ -269,8 +293,8 @@ class Books:
         return ledger
 
     def entries(self, *, after: int = 0) -> Iterator[Entry]:
-        """The journal, in order, streamed."""
-        return (stored.entry for stored in self._store.read(after=after))
+        """The journal, in order, streamed. DamagedEntry for one that was changed since: an audit shows them all."""
+        return (unchanged(stored).entry for stored in self._store.read(after=after))
 
     def entry(self, seq: int) -> Entry:
         """One entry by its number; InputError where there is none."""
@@ -284,8 +308,22 @@ class Books:
         return fund_balances(self.ledger)
 
     def balance(self, fund: str) -> dict[tuple[str, str], int]:
-        """What one fund holds, in fen by account and detail, from the last snapshot and the postings after it."""
-        return self._store.balances(fund)
+        """What one fund holds, in fen by account and detail, from the last snapshot and the postings after it.
+
+        UnknownFund for one that was never opened.
+        """
+        held = self._store.balances(fund)
+        if not held and fund not in (funds := self.ledger.funds):
+            raise UnknownFund(f"the fund {fund!r} was never opened", where=self._store.url, fix=nearest(fund, funds))
+        return held
+
+    def statement(self, period: Months, *, known_on: date | None = None, fund: str | None = None) -> Statement:
+        """Each fund, or one, for a period: opening, movements, closing, as the books knew it at the end of a day."""
+        return statement(self.entries(), period=period, known_on=known_on, fund=fund)
+
+    def trace(self) -> Provenance:
+        """Where every fen that left came from: see provenance.trace."""
+        return trace(self.entries())
 
     def __len__(self) -> int:
         """The number of entries."""

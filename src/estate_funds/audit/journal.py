@@ -17,7 +17,13 @@ from estate_funds.text import counted
 ERROR = Severity.ERROR
 INFLOW = "inflow"  # the pseudo-account under which a snapshot keeps what came in, by year
 # Nothing wrong, and what an auditor wants to have seen.
-_REMARKABLE = {Kind.REFUSAL: "refused attempts on record", Kind.REOPEN: "closed periods opened again"}
+_REMARKABLE = {
+    Kind.REFUSAL: "refused attempts on record",
+    Kind.AMEND_FUND: "fences amended",
+    Kind.REOPEN: "closed periods opened again",
+    Kind.CORRECTION: "errors of an earlier year put right",
+    Kind.WAIVER: "claims for money back waived",
+}
 _RESTORE = "restore the ledger from a backup, and find out who could write to it"
 
 
@@ -104,7 +110,8 @@ def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kep
     for kind, what in _REMARKABLE.items():
         found = [entry.seq for entry in books.entries if entry.draft.kind is kind]
         if found:
-            note = f"{'entry' if len(found) == 1 else 'entries'} {', '.join(map(str, found[:10]))}" + (" and others" if len(found) > 10 else "")
+            more = " and others" if len(found) > 10 else ""
+            note = f"{'entry' if len(found) == 1 else 'entries'} {', '.join(map(str, found[:10]))}{more}"
             books.coverage.append(Coverage(what, len(found), len(found), note))
     return books
 

@@ -10,10 +10,12 @@ from estate_funds.assess import Claim, Claims, Status
 from estate_funds.audit.journal import Kept, Replayed, StoredEntry, replayed
 from estate_funds.audit.report import AuditReport, Coverage, Finding, Severity
 from estate_funds.duties import Due, State
+from estate_funds.errors import EstateFundsError, InvariantBroken
 from estate_funds.funds import Account, Side
 from estate_funds.journal import Draft, Entry, Kind, difference
 from estate_funds.ledger import Ledger
 from estate_funds.money import format_yuan
+from estate_funds.provenance import trace
 from estate_funds.text import counted
 from estate_funds.vouchers import REFUND, payee_fund, payer_funds
 
@@ -64,6 +66,7 @@ def audit(
     """
     books = replayed(stored, kept_heads, kept)
     coverage = books.coverage
+    coverage.append(_traced(books))
     if evidence is None:
         coverage.append(
             Coverage("source documents compared with their digests", 0, 0, "not checked: there is no evidence folder")
@@ -81,6 +84,23 @@ def audit(
         coverage += _compare(books, case, year, as_of or books.ledger.recorded)
     coverage.append(Coverage("bank statements matched", 0, 0, "not checked: none are read yet"))
     return AuditReport(tuple(coverage), tuple(books.findings), len(books.entries), books.ledger.head)
+
+
+def _traced(books: Replayed) -> Coverage:
+    """Every fen that went out, traced to the receipts that it came from; a finding where it cannot be."""
+    what = "money that went out traced to its receipts"
+    paid = sum(
+        any(p.account == Account.CASH and p.side == Side.CREDIT for p in e.draft.postings) for e in books.entries
+    )
+    try:
+        trace(books.entries)
+    except (EstateFundsError, InvariantBroken, ValueError, KeyError) as error:
+        why = error.what if isinstance(error, EstateFundsError) else str(error)
+        where = error.where if isinstance(error, EstateFundsError) else "journal"
+        clear = "see what else was found: the gate lets none such through"
+        books.findings.append(Finding("unallocated", ERROR, why, where, clear=clear))
+        return Coverage(what, 0, paid)
+    return Coverage(what, paid, paid)
 
 
 # --- comparison ---------------------------------------------------------------------------------------------------

@@ -101,13 +101,15 @@ def checkpoint(
         raise typer.BadParameter("--cosign adds a signature: wanted --sign too")
     key = _signer(signer) if signer else None
     with open_books(ledger) as books:
-        if since is not None:
-            books.check_checkpoint(read_checkpoint(since)[0])
+        before = books.check_checkpoint(read_checkpoint(since)[0]) if since is not None else None
         note, told = read_checkpoint(cosign) if cosign else ("", books.checkpoint(origin))
         if note:
             books.check_checkpoint(note)
-    if told.origin != (origin or told.origin):
-        raise InputError("the checkpoint is of another journal", where=str(cosign), got=told.origin, wanted=origin)
+    wanted = {origin or told.origin, before.origin if before else told.origin}
+    if wanted != {told.origin}:
+        known = ", ".join(sorted(wanted - {told.origin}))
+        where = str(cosign or since or ledger)
+        raise InputError("the checkpoint is of another journal", where=where, got=told.origin, wanted=known)
     _put(_signed(told, key, note) if key else told.body, out)
     if out is not None:
         print(f"checkpoint of {told.origin}: {counted(told.size, 'entry', 'entries')}, head {told.head}")

@@ -384,7 +384,14 @@ def check_overdraft(ledger: Ledger, draft: Draft, changes: Mapping[BalanceKey, i
     """No balance on the wrong side, and none that 64 bits cannot hold."""
     for key, change in changes.items():
         held = ledger.balances.get(key, 0)
-        if held + change < 0 or held + change > MAX_FEN:
+        if held + change > MAX_FEN:
+            raise Overdrawn(
+                f"{key[0]} would hold more in {key[1]} than 64 bits do",
+                where=draft.key,
+                got=f"{format_yuan(held)} yuan and {format_yuan(change)} more",
+                wanted=f"at most {format_yuan(MAX_FEN)} yuan",
+            )
+        if held + change < 0:
             raise _overdrawn(draft, key, held, change)
 
 
@@ -450,7 +457,7 @@ def _overdrawn(draft: Draft, key: BalanceKey, held: int, change: int) -> Overdra
         Account.ENCUMBERED.value: "promise the difference first (encumber more under this reference), or pay less",
     }
     return Overdrawn(
-        f"{fund} {words.get(account, f'cannot have {account} {detail} below zero or beyond 64 bits')}",
+        f"{fund} {words.get(account, f'cannot have {account} {detail} below zero')}",
         where=draft.key,
         got=f"{format_yuan(-change)} yuan wanted",
         wanted=f"at most {format_yuan(held)} yuan",

@@ -185,7 +185,10 @@ def _check_reopening(ledger: Ledger, draft: Draft) -> None:
     """Closed periods open again from a month on, on an approval."""
     if closing_day(draft) >= ledger.closed_through:
         raise PeriodClosed(
-            "the period is not closed", where=draft.key, got=draft.terms[0][1], wanted=f"a month up to {str(ledger.closed_through)[:7]}, which is closed"
+            "the period is not closed",
+            where=draft.key,
+            got=draft.terms[0][1],
+            wanted=f"a month up to {str(ledger.closed_through)[:7]}, which is closed",
         )
 
 

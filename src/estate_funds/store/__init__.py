@@ -8,7 +8,7 @@ that slips past the triggers is found by replay. The tables are described in doc
 from estate_funds.store.database import ledger_url, sqlite_path
 from estate_funds.store.formats import Migrated
 from estate_funds.store.past import StoredPast
-from estate_funds.store.rows import INFLOW, Block, Snapshot, Stored
+from estate_funds.store.rows import INFLOW, Block, Snapshot, Stored, unchanged
 from estate_funds.store.store import Store
 from estate_funds.store.tables import FORMAT, PREFIX
 
@@ -24,4 +24,5 @@ __all__ = [
     "StoredPast",
     "ledger_url",
     "sqlite_path",
+    "unchanged",
 ]

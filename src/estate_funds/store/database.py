@@ -37,6 +37,7 @@ _ADVICE = {
     "malformed": "the file is damaged: restore it from a backup",
     "duplicate key": "another writer was first, and this transaction cannot see its entries: run again, READ COMMITTED",
     "could not serialize": "another writer was first: run the transaction again",
+    "connection": "see that the server runs and can be reached, and run again",
 }
 _LOST = "the connection is lost: see that the server runs, and run again; nothing of this batch was written"
 

@@ -31,6 +31,9 @@ class StoredPast:
         self._reading = reading
         self._connection: Connection | None = None
         self._transaction: RootTransaction | None = None
+        # Of these it is known that no entry has them, which for entries up to `upto` never changes.
+        self.unused_key: str | None = None
+        self.unused_reference: str | None = None
 
     def within(self, connection: Connection) -> None:
         """Ask on this connection until the transaction is over that is under way there."""
@@ -48,6 +51,8 @@ class StoredPast:
 
     def key(self, key: str) -> tuple[int, bytes] | None:
         """The sequence number and content digest of the entry under a key, the digest computed from its rows."""
+        if key == self.unused_key:
+            return None
         with self._asking() as connection:
             stored = read_one(connection, self._sql, "key = ?", key, upto=self.upto)
         return None if stored is None else (stored.entry.seq, stored.entry.draft.content_digest)
@@ -81,7 +86,9 @@ class StoredPast:
 
     def promises(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Promise]:
         """Those of many promises, by fund and reference, that were made."""
-        wanted = set(pairs)
+        wanted = {pair for pair in pairs if pair[1] != self.unused_reference}
+        if not wanted:
+            return {}
         with self._asking() as connection:
             touching = self._touching(connection, {reference for _, reference in wanted})
             entries = list(read_some(connection, self._sql, touching)) if touching else []

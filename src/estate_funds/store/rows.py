@@ -231,7 +231,7 @@ def read_governing(connection: Connection, sql: Statements, *, upto: int) -> Ite
     kinds = "kind IN ('open_fund', 'amend_fund', 'close', 'reopen')"  # as in the index, which is used only then
     found = run(connection, sql(f"SELECT {{fields}} FROM {{entry}} WHERE {kinds} AND seq <= ? ORDER BY seq"), (upto,))
     for row in found.fetchall():
-        yield entry_of(row, ())
+        yield unchanged(Stored(entry_of(row, ()), bytes(row[-2]), b"")).entry
 
 
 def read_one(
@@ -241,7 +241,14 @@ def read_one(
     row = run(connection, sql(f"SELECT {{fields}} FROM {{entry}} WHERE {where}"), (value,)).fetchone()
     if row is None or (upto is not None and row[0] > upto):
         return None
-    return next(stored_of([row], _lines_between(connection, sql, row[0], row[0])))
+    return unchanged(next(stored_of([row], _lines_between(connection, sql, row[0], row[0]))))
+
+
+def unchanged(stored: Stored) -> Stored:
+    """An entry that is about to decide something; DamagedEntry where a field of it was changed after booking."""
+    if stored.entry.leaf != stored.leaf:
+        raise damaged(f"entry {stored.entry.seq} ({stored.entry.draft.key})", "its hash does not hold")
+    return stored
 
 
 def read_some(connection: Connection, sql: Statements, seqs: Iterable[int]) -> Iterator[Stored]:

@@ -21,7 +21,7 @@ from estate_funds.errors import (
     StoreError,
 )
 from estate_funds.funds import NORMAL_SIDE
-from estate_funds.journal import Entry, Kind
+from estate_funds.journal import Draft, Entry, Kind
 from estate_funds.ledger import Ledger, refold
 from estate_funds.ledger.kinds import closing_day, defined
 from estate_funds.ledger.shapes import DEFINING
@@ -44,6 +44,11 @@ from estate_funds.store.writer import last_snapshot, leaves
 
 Reading = Callable[[], AbstractContextManager[Connection]]
 _NOTHING = (FORMAT, 0, b"")
+_LAST = "SELECT (SELECT format FROM {{meta}}), seq, root{and_asked} FROM {{entry}} ORDER BY seq DESC LIMIT 1"
+_ASKED = (
+    ", EXISTS (SELECT 1 FROM {entry} WHERE key = ?)"
+    ", EXISTS (SELECT 1 FROM {entry} WHERE reference = ? AND reference <> '')"
+)
 _MANY = 256  # entries: for fewer, columns cost more than they save
 
 
@@ -55,18 +60,22 @@ def load(connection: Connection, sql: Statements, reading: Reading) -> Ledger:
     return ledger
 
 
-def catch_up(connection: Connection, sql: Statements, ledger: Ledger) -> None:
+def catch_up(connection: Connection, sql: Statements, ledger: Ledger, ahead: Draft | None = None) -> None:
     """Fold what others booked since, through the gate; each leaf, and each root that is stored, must be right.
 
-    Raises DamagedEntry, LedgerFormatError where the ledger was migrated meanwhile.
+    What the gate will ask of a draft that is `ahead` is asked with it, to save a round trip for each question. Raises
+    DamagedEntry, LedgerFormatError where the ledger was migrated meanwhile.
     """
     past: object = ledger.past
     while past is not None and not isinstance(past, StoredPast):
         past = getattr(past, "before", None)  # under what a ledger remembers in columns
+    asked = (ahead.key, ahead.reference) if past is not None and ahead is not None and _is_plain(ahead) else ()
+    last = _LAST.format(and_asked=_ASKED if asked else "")
+    number, seq, root, *there = run(connection, sql(last), asked).fetchone() or _NOTHING
     if past is not None:
         past.within(connection)
-    last = "SELECT (SELECT format FROM {meta}), seq, root FROM {entry} ORDER BY seq DESC LIMIT 1"
-    number, seq, root = run(connection, sql(last)).fetchone() or _NOTHING
+        past.unused_key = ahead.key if ahead and asked and not there[0] else None
+        past.unused_reference = ahead.reference if ahead and asked and not there[1] else None
     if number != FORMAT:
         raise LedgerFormatError(
             "the ledger was migrated while it was in use",
@@ -80,6 +89,12 @@ def catch_up(connection: Connection, sql: Statements, ledger: Ledger) -> None:
         _fold(connection, sql, ledger)
     elif seq and bytes(root) != ledger.tree.root:
         raise damaged(f"entry {seq}", "the root of the tree is another one than it was")
+
+
+def _is_plain(draft: Draft) -> bool:
+    """Whether key and reference are texts that any database takes; whatever else they are, the gate says."""
+    texts: tuple[object, ...] = (draft.key, draft.reference)
+    return all(type(text) is str and text.isprintable() for text in texts)
 
 
 def _fold(connection: Connection, sql: Statements, ledger: Ledger) -> None:

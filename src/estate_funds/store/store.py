@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from estate_funds.errors import EstateFundsError, InvariantBroken, LedgerFormatError, StoreUnavailable
 from estate_funds.funds import Account
-from estate_funds.journal import Entry
+from estate_funds.journal import Draft, Entry
 from estate_funds.ledger import Ledger
 from estate_funds.merkle import Subtrees
 from estate_funds.store import formats, guards, state, writer
@@ -317,12 +317,13 @@ class Store:
         """
         return state.load(connection, self.sql, self.reading)
 
-    def catch_up(self, connection: Connection, ledger: Ledger) -> None:
+    def catch_up(self, connection: Connection, ledger: Ledger, ahead: Draft | None = None) -> None:
         """Fold into a ledger what other writers booked since, each through the gate, its hashes verified.
 
+        What the gate will ask the store of a draft that is `ahead` is asked on the way.
         Raises DamagedEntry where somebody changed rows, LedgerFormatError where the ledger was migrated meanwhile.
         """
-        state.catch_up(connection, self.sql, ledger)
+        state.catch_up(connection, self.sql, ledger, ahead)
 
     def append(self, connection: Connection, entries: Sequence[Entry], ledger: Ledger) -> None:
         """Add a batch of entries, past which `ledger` has already advanced: rows, root, and blocks that are complete.

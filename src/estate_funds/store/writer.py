@@ -30,13 +30,7 @@ _COPY_TYPES = {
     "posting": ["int8", "int4", "text", "text", "text", "text", "int8"],
     "snapshot": ["int8", "text", "text", "text", "int8"],
 }
-# An entry and all its lines in one statement, however many there are.
-_WHOLE_ENTRY = (
-    "WITH one AS (INSERT INTO {{entry}} ({{fields}}) VALUES ({marks})) INSERT INTO {{posting}} ({{lines}}) "
-    "SELECT ?::bigint, line, fund, account, detail, side, fen FROM "
-    "unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[]) WITH ORDINALITY "
-    "AS l (fund, account, detail, side, fen, line)"
-).format(marks=", ".join("?" * 20))
+_FEW_LINES = 8  # of an entry: as many statements as these are prepared on a connection, and no more
 Row = tuple[object, ...]
 
 
@@ -44,11 +38,8 @@ def add_entries(connection: Connection, sql: Statements, entries: Sequence[Entry
     """Add the rows of entries, the last with the root of the tree after it, the others with `within_batch`."""
     within = within_batch(entries[-1].seq)
     if connection.dialect.driver == "psycopg" and len(entries) <= _FEW:
-        cursor: Any = connection.connection.cursor()
-        whole = sql(_WHOLE_ENTRY)
         for entry in entries:
-            lines = list(map(list, zip(*entry.draft.postings, strict=True))) or [[], [], [], [], []]
-            cursor.execute(whole, (*entry_row(entry, root if entry is entries[-1] else within), entry.seq, *lines))
+            _add_to_postgresql(connection, sql, entry, root if entry is entries[-1] else within)
         return
     if len(entries) == 1:
         run(connection, sql.insert["entry"], entry_row(entries[0], root))
@@ -56,6 +47,26 @@ def add_entries(connection: Connection, sql: Statements, entries: Sequence[Entry
         rows = [entry_row(entry, within) for entry in entries[:-1]]
         insert_many(connection, sql, "entry", [*rows, entry_row(entries[-1], root)])
     insert_many(connection, sql, "posting", [line for entry in entries for line in line_rows(entry)])
+
+
+def _add_to_postgresql(connection: Connection, sql: Statements, entry: Entry, root: bytes) -> None:
+    """Add an entry and its lines in one statement, or in two where it has many.
+
+    Numbers go as bigint whatever their size: with parameters of the same types, the server plans a statement once.
+    """
+    from psycopg.types.numeric import Int8
+
+    row, lines = entry_row(entry, root), line_rows(entry)
+    if not 0 < len(lines) <= _FEW_LINES:
+        run(connection, sql.insert["entry"], row)
+        connection.connection.cursor().executemany(sql.insert["posting"], lines)
+        return
+    marks = ", ".join([f"({', '.join('?' * len(lines[0]))})"] * len(lines))
+    text = f"WITH one AS ({sql.insert['entry']}) INSERT INTO {{posting}} ({{lines}}) VALUES {marks}"
+    values: list[object] = [Int8(entry.seq), *row[1:]]
+    for number, posting in enumerate(entry.draft.postings, start=1):
+        values += [Int8(entry.seq), number, *posting[:4], Int8(posting.amount_fen)]
+    run(connection, sql(text), values)
 
 
 def insert_many(connection: Connection, sql: Statements, table: str, rows: Iterable[Row]) -> None:

@@ -8,7 +8,7 @@
 """
 
 from estate_funds.vouchers.claims import REFUND, claim_key, disburse, encumber, payee_fund, payer_funds, refunds
-from estate_funds.vouchers.contracts import advance, expire, promise, release, settle, spend
+from estate_funds.vouchers.contracts import advance, expire, promise, promise_key, release, settle, spend
 from estate_funds.vouchers.corrections import claw_back, recover, refused, reverse, waive
 from estate_funds.vouchers.drafting import Hands
 from estate_funds.vouchers.funds import (
@@ -43,6 +43,7 @@ __all__ = [
     "payee_fund",
     "payer_funds",
     "promise",
+    "promise_key",
     "receive",
     "recover",
     "refunds",

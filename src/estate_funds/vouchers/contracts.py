@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from estate_funds.errors import InputError
 from estate_funds.funds import Account, Fund
 from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
-from estate_funds.ledger import Ledger, attempt_key, release_key
+from estate_funds.ledger import Ledger, attempt_key, booked_of, release_key
+from estate_funds.money import format_yuan
 from estate_funds.vouchers.corrections import claw_back
 from estate_funds.vouchers.drafting import C, D, Hands, draft_of, line, liquidating
 
@@ -25,15 +26,17 @@ def promise(
     hands: Hands,
     expires: date | None = None,
     key: str = "",
+    attempt: int = 1,
     narrative: str = "",
 ) -> Draft:
     """Encumber budget for a contract, until a day if one is given; again under the same reference to promise more.
 
-    What adds to a promise needs a key of its own.
+    What adds to a promise needs a key of its own. `attempt` counts on after a release or a reversal: give
+    `ledger.attempt(promise_key(reference))` to promise anew.
     """
     return draft_of(
         Kind.ENCUMBRANCE,
-        key or promise_key(reference),
+        key or attempt_key(promise_key(reference), attempt),
         narrative or f"promise of {reference} to {payee}",
         on=on,
         hands=hands,
@@ -142,7 +145,7 @@ def settle(
     ledger: Ledger,
     fund: Fund,
     audited_fen: int,
-    advanced: Entry,
+    advanced: Entry | Sequence[Entry],
     *,
     on: date,
     key: str,
@@ -152,13 +155,17 @@ def settle(
 ) -> list[Draft]:
     """Settle an advance on the audited amount: a chain to be posted together (`Books.post` takes it whole or not).
 
-    Audited above the advance, the difference is topped up from the promise, and refused beyond it; below, it is claimed
-    back. What is left of the promise is released.
+    `advanced` is the entry of the advance, or all of them. Audited above what was advanced and not claimed back since,
+    the difference is topped up from the promise, and refused beyond it; below, it is claimed back. What is left of the
+    promise is released. Raises InputError for an audited amount below 0, and where more is to be claimed back than the
+    entries that are given have paid.
     """
-    asked, reference = advanced.draft, advanced.draft.reference
+    advances = [advanced] if isinstance(advanced, Entry) else list(advanced)
+    asked, reference = advances[0].draft, advances[0].draft.reference
     paid = ledger.balance(fund.fund_id, Account.ADVANCED, reference)
-    more = audited_fen - paid
-    spent = line(fund.fund_id, Account.EXPENDITURE, D, max(audited_fen, paid), asked.purpose)
+    claimed = {a.seq: ledger.balance(fund.fund_id, Account.RECOVERY, str(a.seq)) for a in advances}
+    more = audited_fen - (paid - sum(claimed.values()))
+    spent = line(fund.fund_id, Account.EXPENDITURE, D, paid + max(0, more), asked.purpose)
     postings: tuple[Posting, ...] = (spent, line(fund.fund_id, Account.ADVANCED, C, paid, reference))
     if more > 0:
         postings += liquidating(fund.fund_id, spent, more, reference)[1:]
@@ -167,17 +174,17 @@ def settle(
         narrative or f"settlement of {reference} on the audited amount", evidence,
     )  # fmt: skip
     chain = [settlement]
-    if more < 0:
-        chain.append(
-            claw_back(
-                advanced,
-                {fund.fund_id: -more},
-                on=on,
-                key=f"{key}/claw-back",
-                hands=hands,
-                narrative=f"advanced beyond the audited amount of {reference}",
-            )
-        )
+    excess = max(0, -more)
+    for number, entry in enumerate(reversed(advances), start=1):  # the last one first
+        back = min(excess, dict(booked_of(entry.draft).paid).get(fund.fund_id, 0) - claimed[entry.seq])
+        excess -= back
+        if back:
+            why = f"advanced beyond the audited amount of {reference}"
+            again = attempt_key(f"{key}/claw-back", number)
+            chain.append(claw_back(entry, {fund.fund_id: back}, on=on, key=again, hands=hands, narrative=why))
+    if excess or audited_fen < 0:
+        what = "an audited amount below 0" if audited_fen < 0 else "more was advanced than these entries paid"
+        raise InputError(what, where=reference, got=format_yuan(audited_fen), wanted="every advance that it settles")
     left = ledger.balance(fund.fund_id, Account.ENCUMBERED, reference) - max(0, more)
     if left > 0:
         why = f"{reference} is settled for less than was promised"
