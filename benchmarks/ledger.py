@@ -3,7 +3,7 @@
     python benchmarks/ledger.py                  # everything, five rounds
     python benchmarks/ledger.py --part replay    # one part: sqlite, postgresql, singles, replay
     python benchmarks/ledger.py --assert         # ends with status 1 where an aim is missed
-    python benchmarks/ledger.py --quick          # a few thousand entries, one round: does it still run, and agree?
+    python benchmarks/ledger.py --quick          # a few thousand entries, once: does it still run, and agree?
 
 All of it runs on one core: this process binds itself to one, and so do the processes and the PostgreSQL server that it
 starts. Every measurement is a fresh process on a fresh copy of the same ledger. See README.md for how to read it.
@@ -11,7 +11,6 @@ starts. Every measurement is a fresh process on a fresh copy of the same ledger.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import shutil
@@ -190,6 +189,15 @@ def postgres(wanted: bool) -> Iterator[Any]:
 # --- the parts --------------------------------------------------------------------------------------------------------
 
 Samples = dict[str, list[Sample]]
+Kinds = dict[str, Sequence[str | Path]]
+
+
+def turns(kinds: Kinds, repeat: int, before: Callable[[], None] = lambda: None) -> Samples:
+    """Samples as `rounds` takes them; with no rounds at all, one sample of each that means nothing but that it runs."""
+    if repeat:
+        return rounds(kinds, repeat, before=before)
+    before()
+    return {kind: [run_child(str(child), *values)] for kind, (child, *values) in kinds.items()}
 
 
 def batches(databases: Databases, repeat: int, dialect: str) -> Samples:
@@ -197,20 +205,20 @@ def batches(databases: Databases, repeat: int, dialect: str) -> Samples:
     sizes, rows = databases.sizes, databases.rows
     where: Callable[[str], str | Path] = databases.file if dialect == "sqlite" else databases.address
     prepare = databases.copies if dialect == "sqlite" else databases.databases
-    kinds: dict[str, Sequence[str | Path]] = {
+    kinds: Kinds = {
         "columns": ("ledger_ours", "columns", where("columns"), USUAL, str(sizes.planned), str(sizes.batch)),
         "bare": ("ledger_bare", "batch", where("bare"), rows, str(sizes.batch)),
         "plain": ("ledger_bare", "plain", where("plain"), rows, str(sizes.batch)),
         "session": ("ledger_bare", "session", where("session"), rows, str(sizes.session)),
         "drafts": ("ledger_ours", "drafts", where("drafts"), USUAL, str(sizes.planned), str(sizes.drafts)),
     }
-    return rounds(kinds, repeat, before=prepare(*kinds))
+    return turns(kinds, repeat, prepare(*kinds))
 
 
 def one_by_one(databases: Databases, repeat: int) -> Samples:
     """Entries one at a time, ours and raw, on each store."""
     sizes, names = databases.sizes, ("ours", "raw")
-    kinds: dict[str, Sequence[str | Path]] = {}
+    kinds: Kinds = {}
     stores: dict[str, Callable[[str], str | Path]] = {"sqlite": databases.file, "postgresql": databases.address}
     for store, where in stores.items():
         kinds[f"{store} ours"] = (
@@ -227,7 +235,7 @@ def one_by_one(databases: Databases, repeat: int) -> Samples:
         databases.copies(*names)()
         databases.databases(*names)()
 
-    return rounds(kinds, repeat, before=prepare)
+    return turns(kinds, repeat, prepare)
 
 
 def whole_journal(databases: Databases, repeat: int, shape: str) -> Samples:
@@ -235,11 +243,11 @@ def whole_journal(databases: Databases, repeat: int, shape: str) -> Samples:
     large, entries = databases.large, str(databases.sizes.replayed)
     remove(large)
     made = run_child("ledger_ours", "make", large, shape, entries, entries)
-    kinds: dict[str, Sequence[str | Path]] = {
+    kinds: Kinds = {
         "verify": ("ledger_ours", "verify", large, str(databases.sizes.sample)),
         "balance": ("ledger_ours", "balance", large),
     }
-    return {"make": [made], **rounds(kinds, repeat)}
+    return {"make": [made], **turns(kinds, repeat)}
 
 
 # --- what must agree --------------------------------------------------------------------------------------------------
@@ -413,7 +421,7 @@ def measure(parts: Sequence[str], repeat: int, sizes: Sizes) -> dict[str, Sample
             if part == "singles":
                 samples[part] = one_by_one(databases, repeat)
             elif part == "replay":
-                for shape in SHAPES:
+                for shape in SHAPES if repeat else (USUAL,):
                     samples[f"replay {shape}"] = whole_journal(databases, repeat, shape)
             else:
                 samples[part] = batches(databases, repeat, part)
@@ -426,11 +434,11 @@ def main() -> None:
     """Measure, check, write, print; with --assert, end with status 1 where an aim is missed."""
     parser = arguments(__doc__ or "", repeat=5)
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part; may be given more than once")
-    parser.add_argument("--quick", action="store_true", help="a few thousand entries, one round; into benchmarks/work/")
+    parser.add_argument("--quick", action="store_true", help="a few thousand entries, once; into benchmarks/work/")
     parser.add_argument("--assert", action="store_true", dest="strict", help="end with status 1 where an aim is missed")
     options = parser.parse_args()
     sizes = QUICK if options.quick else FULL
-    repeat = 1 if options.quick else options.repeat
+    repeat = 0 if options.quick else options.repeat
     WORK.mkdir(exist_ok=True)
     described = machine()
     bind_to_one_core()
@@ -442,7 +450,7 @@ def main() -> None:
         "date": str(options.date),
         "machine": described,
         "method": METHOD,
-        "repeat": repeat,
+        "repeat": max(1, repeat),
         "input": {**asdict(sizes), "postings_per_entry": 2.5, "shapes": SHAPES},
         "numbers": numbers_of(samples),
         "ratios": ratios,

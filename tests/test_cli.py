@@ -145,7 +145,7 @@ def test_a_refusal_ends_with_1_and_books_nothing_but_itself(
     golden("refused.txt", result.stderr)
     audited = estate_funds("audit", tmp_path / "out" / "ledger.db").stdout
     assert "entries through the gate again: 1 of 1" in audited
-    assert "refused attempts on record: 1 of 1 (entries 1)" in audited
+    assert "refused attempts on record: 1 of 1 (entry 1)" in audited
     assert not (tmp_path / "out" / "claims.csv").exists()
 
 

@@ -34,7 +34,7 @@ from estate_funds.errors import EvidenceError, LedgerFormatError, OutsideFence, 
 from estate_funds.journal import Draft
 from estate_funds.store import Store, ledger_url
 from estate_funds.vouchers import receive
-from faults import FULL, FUND, SMALL, Databases, Files, Nursery, Server, Truth, paper, spending
+from faults import FULL, FUND, SMALL, Databases, Files, Nursery, Outcome, Server, Truth, paper, spending
 from test_migrations import write_format_1
 
 D1 = date(2022, 5, 1)
@@ -123,9 +123,7 @@ def killed_again_and_again(world: World, nursery: Nursery, job: str, plans: Iter
     """Kill a worker by each plan, and check what is left; how often it died where."""
     hit: Counter[str] = Counter()
     for one in plans:
-        asked = world.fresh()
-        outcome = nursery.run(do=job, **asked, **one)
-        assert outcome.said != "failed", outcome.result
+        asked, outcome = killed_once(world, nursery, job, one)
         world.places.settle()
         try:
             check(asked)
@@ -134,6 +132,19 @@ def killed_again_and_again(world: World, nursery: Nursery, job: str, plans: Iter
             raise
         hit[outcome.where if outcome.killed else "was done before"] += 1
     return hit
+
+
+def killed_once(world: World, nursery: Nursery, job: str, one: dict[str, float]) -> tuple[dict[str, object], Outcome]:
+    """Kill one worker; where it was done before its time, another one sooner."""
+    for _ in range(8):
+        asked = world.fresh()
+        outcome = nursery.run(do=job, **asked, **one)
+        assert outcome.said != "failed", outcome.result
+        if outcome.killed or "stop" in one:
+            break
+        one = {"after_ms": 0.6 * one["after_ms"]}
+        world.places.settle()
+    return asked, outcome
 
 
 def kill_work(world: World, nursery: Nursery, calls: int, moments: int, seed: int) -> Counter[str]:
@@ -169,7 +180,7 @@ def test_killed_some_hundred_times(kind: str, leaves: int, calls: int, moments: 
     with faults.blocks_of(leaves):
         world = prepared(tmp_path, places_of(request, kind, tmp_path), leaves, nursery)
         hit = kill_work(world, nursery, calls, moments, seed)
-    assert told(f"{kind}, blocks of {leaves}, seed {seed}", hit) >= 0.9 * (calls + moments)
+    assert told(f"{kind}, blocks of {leaves}, seed {seed}", hit) >= 0.95 * (calls + moments)
 
 
 def rows_of(address: str) -> list[object]:
@@ -231,7 +242,7 @@ def test_a_killed_migration_is_whole_or_was_never_begun(kind: str, request: pyte
 def test_migrations_killed_a_hundred_times(kind: str, size: int, calls: int, moments: int, request: pytest.FixtureRequest, tmp_path: Path, nursery: Nursery) -> None:  # fmt: skip
     seed = time.time_ns()
     hit = kill_migration(request, kind, tmp_path, nursery, size, calls, moments, seed)
-    assert told(f"{kind}, migrating {size} entries, seed {seed}", hit) >= 0.8 * (calls + moments)
+    assert told(f"{kind}, migrating {size} entries, seed {seed}", hit) >= 0.95 * (calls + moments)
 
 
 # --- the server is killed -------------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ Usage: ledger_bare.py batch    LEDGER ROWS COUNT    executemany, or binary COPY,
        ledger_bare.py singles  LEDGER ROWS COUNT    one transaction an entry
        ledger_bare.py session  LEDGER ROWS COUNT    model objects, added to a SQLModel session and committed
 
-LEDGER is a ledger of this library, an SQLite file or a postgresql:// address; ROWS is another one, an SQLite file, that
-holds the same entries and COUNT or more after them: those rows are read first, as ready tuples, off the clock. No check,
-no hash, no sealed block, no snapshot.
+LEDGER is a ledger of this library, an SQLite file or a postgresql:// address; ROWS is another one, an SQLite file with
+the same entries and COUNT or more after them: those rows are read first, as ready tuples, off the clock. No check, no
+hash, no sealed block, no snapshot.
 """
 
 from __future__ import annotations

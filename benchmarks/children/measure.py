@@ -15,9 +15,9 @@ def report(**numbers: object) -> None:
 
 
 class Clock:
-    """Seconds since it was made: of the wall, and of CPU, this process's and that of a database server on this machine.
+    """Seconds since it was made: of the wall, and of CPU, this process's and that of a database server beside it.
 
-    The server is the one whose first process has the number in POSTMASTER; all that it started counts. Only Linux tells.
+    The server is the one whose first process has the number in POSTMASTER; all it started counts. Only Linux tells.
     """
 
     def __init__(self) -> None:

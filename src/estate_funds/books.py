@@ -55,7 +55,10 @@ CASE_KEYS = ("appropriation", "receipt", "transfer", "spending")  # kind/case/id
 
 
 class Books:
-    """A ledger in use. Open it as a context manager; every call that posts lands whole or not at all."""
+    """A ledger in use. Open it as a context manager; every call that posts lands whole or not at all.
+
+    Any number of processes and threads may use one ledger, each through books of its own.
+    """
 
     def __init__(
         self, store: Store, *, recorded_on: date | None = None, evidence: EvidenceFolder | None = None
@@ -139,7 +142,7 @@ class Books:
         """
         items = [what] if isinstance(what, Draft | Step | Claim) else what
         steps = (step for item in items for step in _as_steps(item, on, Hands(maker, approver)))
-        return self._post(steps, progress, again_on=on or self.today, ahead=what if isinstance(what, Draft) else None)
+        return self._post(steps, progress, again_on=on or self.today, ahead=_ahead(items))
 
     def run(self, case: Case, *, progress: Callable[[int], None] | None = None) -> Posted:
         """Book all that a case asks for, in order of days, in one transaction; what lies ahead of today waits.
@@ -152,7 +155,7 @@ class Books:
         if self.evidence is not None:
             named = (e.sha256 for step in due if isinstance(step, Step) for e in step.draft.evidence)
             self.evidence.keep(case.evidence_files, named)
-        posted = self._post(due, progress, again_on=self.today)
+        posted = self._post(due, progress, again_on=self.today, ahead=_ahead(due))
         return Posted(posted.entries, posted.repeated, waiting)
 
     def _check_one_case(self, case: Case) -> None:
@@ -187,7 +190,7 @@ class Books:
         progress: Callable[[int], None] | None,
         *,
         again_on: date,
-        ahead: Draft | None = None,
+        ahead: Sequence[Draft] = (),
     ) -> Posted:
         entries: list[Entry] = []
         repeated = 0
@@ -208,7 +211,7 @@ class Books:
         return Posted(tuple(entries), repeated)
 
     @contextmanager
-    def _advancing(self, ahead: Draft | None = None) -> Iterator[tuple[Connection, Ledger]]:
+    def _advancing(self, ahead: Sequence[Draft] = ()) -> Iterator[tuple[Connection, Ledger]]:
         """The transaction of the only writer and a ledger to advance with it, which is nobody's until all has landed.
 
         Whoever asks these books meanwhile gets what the database has. Where it fails, what was folded is forgotten.
@@ -277,18 +280,20 @@ class Books:
         with self._store.reading() as connection:
             return self._catch_up(connection)
 
-    def _catch_up(self, connection: Connection, ahead: Draft | None = None) -> Ledger:
+    def _catch_up(self, connection: Connection, ahead: Sequence[Draft] = ()) -> Ledger:
         """The ledger as the database has it now; where that fails, it is read anew next time."""
         ledger, self._ledger = self._ledger, None
         if ledger is None:
-            ledger = self._store.load(connection)
+            ledger = self._store.load(connection, ahead)
         else:
             try:
                 self._store.catch_up(connection, ledger, ahead)
             except DamagedEntry:
                 if not self._store.borrowed:
                     raise
-                ledger = self._store.load(connection)  # the application took back what these books had posted, perhaps
+                ledger = self._store.load(
+                    connection, ahead
+                )  # the application took back what these books had posted, perhaps
         self._ledger = ledger
         return ledger
 
@@ -415,7 +420,7 @@ class Books:
             if hashes != stored:
                 pairs = enumerate(zip(hashes, stored, strict=False))
                 at = next((at for at, (one, other) in pairs if one != other), len(hashes) - 1)
-                where = f"entry {columns.first_seq + at // HASH_SIZE}"
+                where = f"entry {columns.first_seq + divmod(at, HASH_SIZE)[0]}"
                 raise _broken("a field of an entry was changed after booking", where)
             kept.root = roots[-1]
             yield columns
@@ -493,6 +498,14 @@ def _counted(items: Iterable[T], progress: Callable[[int], None]) -> Iterator[T]
 
 
 Work = Step | PeriodEnd
+
+
+def _ahead(items: Iterable[object]) -> Sequence[Draft]:
+    """The drafts of what is to be booked, where that can be looked through twice."""
+    if not isinstance(items, Sequence):
+        return ()
+    drafts = (item.draft if isinstance(item, Step) else item for item in items)
+    return [draft for draft in drafts if isinstance(draft, Draft)]
 
 
 def _as_steps(item: Draft | Step | Claim, on: date | None, hands: Hands) -> Iterator[Step]:

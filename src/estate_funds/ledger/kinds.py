@@ -198,7 +198,6 @@ def _check_carrying(ledger: Ledger, draft: Draft) -> None:
     moves: dict[str, list[tuple[str, str, str, int]]] = {}
     for fund, account, detail, side, amount in draft.postings:
         moves.setdefault(fund, []).append((account, side, detail, amount))
-    earlier = {f: y for f, a, y in ledger.balances if a == Account.UNENCUMBERED.value and int(y) < year}
     for fund, made in moves.items():
         left, lapsing = ledger.balance(fund, Account.UNENCUMBERED, str(year)), ledger.lapsing(fund, year)
         wanted = [("unencumbered", D, str(year), left)]
@@ -211,8 +210,9 @@ def _check_carrying(ledger: Ledger, draft: Draft) -> None:
                 got=f"on {draft.effective}: {_listed(made)}",
                 wanted=f"on 31 December: {_listed(wanted)}",
             )
-        if fund in earlier:
-            raise Malformed(f"{fund} ends {earlier[fund]} first", where=draft.key, got=year, wanted=earlier[fund])
+        for earlier in range(year - _MOST_YEARS, year):
+            if ledger.balance(fund, Account.UNENCUMBERED, str(earlier)):
+                raise Malformed(f"{fund} ends {earlier} first", where=draft.key, got=year, wanted=earlier)
 
 
 def _listed(moves: list[tuple[str, str, str, int]]) -> str:

@@ -116,7 +116,10 @@ def _prepare_sqlite(engine: Engine) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
         cursor.execute("PRAGMA recursive_triggers = ON")  # else INSERT OR REPLACE slips past a DELETE trigger
-        cursor.execute("PRAGMA synchronous = FULL")  # what was committed survives a power cut
+        try:
+            cursor.execute("PRAGMA synchronous = FULL")  # what was committed survives a power cut
+        except UnicodeDecodeError as error:  # the first statement to read the schema, and its message is no text
+            raise connection.DatabaseError(f"malformed schema: {error}") from None
         cursor.execute("PRAGMA cache_size = -65536")  # KiB: keys in no order touch pages all over their index
         with contextlib.suppress(Exception):  # a read-only file cannot change its mode, and can still be read
             cursor.execute("PRAGMA journal_mode = WAL")

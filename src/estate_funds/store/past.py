@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from sqlalchemy import Connection, RootTransaction
 
 from estate_funds.funds import NORMAL_SIDE, Account
+from estate_funds.journal import Draft
 from estate_funds.ledger import Booked, Promise, booked_of, grown
 from estate_funds.ledger.shapes import MIRRORS
 from estate_funds.store.rows import Statements, read_one, read_some, run, run_among
@@ -32,12 +33,22 @@ class StoredPast:
         self._connection: Connection | None = None
         self._transaction: RootTransaction | None = None
         # Of these it is known that no entry has them, which for entries up to `upto` never changes.
-        self.unused_key: str | None = None
-        self.unused_reference: str | None = None
+        self.unused_keys: frozenset[str] = frozenset()
+        self.unused_references: frozenset[str] = frozenset()
 
     def within(self, connection: Connection) -> None:
         """Ask on this connection until the transaction is over that is under way there."""
         self._connection, self._transaction = connection, connection.get_transaction()
+        self.unused_keys = self.unused_references = frozenset()
+
+    def look_ahead(self, drafts: Iterable[Draft]) -> None:
+        """Ask at once what the gate will ask of each of these: whether its key and its reference are used."""
+        keys, references = {draft.key for draft in drafts}, {draft.reference for draft in drafts}
+        under = "SELECT DISTINCT reference FROM {entry} WHERE reference AMONG AND reference <> ''"
+        with self._asking() as connection:
+            used = {reference for (reference,) in run_among(connection, self._sql, under, references)}
+        self.unused_keys = frozenset(keys - self.keys(list(keys)).keys())
+        self.unused_references = frozenset(references - used)
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[Connection]:
@@ -51,7 +62,7 @@ class StoredPast:
 
     def key(self, key: str) -> tuple[int, bytes] | None:
         """The sequence number and content digest of the entry under a key, the digest computed from its rows."""
-        if key == self.unused_key:
+        if key in self.unused_keys:
             return None
         with self._asking() as connection:
             stored = read_one(connection, self._sql, "key = ?", key, upto=self.upto)
@@ -86,7 +97,7 @@ class StoredPast:
 
     def promises(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Promise]:
         """Those of many promises, by fund and reference, that were made."""
-        wanted = {pair for pair in pairs if pair[1] != self.unused_reference}
+        wanted = {pair for pair in pairs if pair[1] not in self.unused_references}
         if not wanted:
             return {}
         with self._asking() as connection:

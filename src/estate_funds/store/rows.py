@@ -108,18 +108,25 @@ def run_among(
     connection: Connection, sql: Statements, text: str, among: Iterable[object], *values: object
 ) -> list[Row]:
     """The rows of a statement in which ` AMONG` after a column stands for: is one of these. It comes before all `?`."""
-    wanted, found = list(among), list[Row]()
-    if connection.dialect.name == "postgresql":
-        return (
-            list(run(connection, sql(text.replace("AMONG", "= ANY(?)")), (wanted, *values)).fetchall())
-            if wanted
-            else []
-        )
+    found: list[Row] = []
+    wanted = [value for value in among if not (isinstance(value, str) and "\0" in value)]  # which no row can hold
+    if wanted and connection.dialect.name == "postgresql":
+        array, value = _array(wanted)
+        return list(run(connection, sql(text.replace("AMONG", f"= ANY({array})")), (value, *values)).fetchall())
     for at in range(0, len(wanted), _AT_ONCE):
         some = wanted[at : at + _AT_ONCE]
         marks = f"IN ({', '.join('?' * len(some))})"
         found += run(connection, sql(text.replace("AMONG", marks)), (*some, *values)).fetchall()
     return found
+
+
+def _array(values: list[object]) -> tuple[str, object]:
+    """Values as an array of PostgreSQL: how a statement has it, and its parameter. One text costs a tenth of a list."""
+    texts = [value for value in values if isinstance(value, str)]
+    joined = "\n".join(texts)
+    if joined and len(texts) == len(values) == joined.count("\n") + 1:
+        return "string_to_array(?, chr(10))", joined
+    return "?", values
 
 
 def damaged(where: str, why: str) -> DamagedEntry:

@@ -52,30 +52,35 @@ _ASKED = (
 _MANY = 256  # entries: for fewer, columns cost more than they save
 
 
-def load(connection: Connection, sql: Statements, reading: Reading) -> Ledger:
+def load(connection: Connection, sql: Statements, reading: Reading, ahead: Sequence[Draft] = ()) -> Ledger:
     """The ledger as the whole journal leaves it. DamagedEntry where snapshot, roots and entries do not fit together."""
     since = last_snapshot(connection, sql)
     ledger = _from_snapshot(connection, sql, since, reading) if since else Ledger()
-    catch_up(connection, sql, ledger)
+    catch_up(connection, sql, ledger, ahead)
     return ledger
 
 
-def catch_up(connection: Connection, sql: Statements, ledger: Ledger, ahead: Draft | None = None) -> None:
+def catch_up(connection: Connection, sql: Statements, ledger: Ledger, ahead: Sequence[Draft] = ()) -> None:
     """Fold what others booked since, through the gate; each leaf, and each root that is stored, must be right.
 
-    What the gate will ask of a draft that is `ahead` is asked with it, to save a round trip for each question. Raises
+    What the gate will ask of the drafts that are `ahead` is asked now, to save a round trip for each question. Raises
     DamagedEntry, LedgerFormatError where the ledger was migrated meanwhile.
     """
+    ahead = [draft for draft in ahead if _is_plain(draft)]
     past: object = ledger.past
     while past is not None and not isinstance(past, StoredPast):
         past = getattr(past, "before", None)  # under what a ledger remembers in columns
-    asked = (ahead.key, ahead.reference) if past is not None and ahead is not None and _is_plain(ahead) else ()
+    asked = (ahead[0].key, ahead[0].reference) if past is not None and len(ahead) == 1 else ()
     last = _LAST.format(and_asked=_ASKED if asked else "")
     number, seq, root, *there = run(connection, sql(last), asked).fetchone() or _NOTHING
     if past is not None:
         past.within(connection)
-        past.unused_key = ahead.key if ahead and asked and not there[0] else None
-        past.unused_reference = ahead.reference if ahead and asked and not there[1] else None
+        if len(ahead) > 1:
+            past.look_ahead(ahead)
+        elif there:
+            past.unused_keys, past.unused_references = (
+                frozenset([text] if not used else []) for text, used in zip(asked, there, strict=True)
+            )
     if number != FORMAT:
         raise LedgerFormatError(
             "the ledger was migrated while it was in use",

@@ -310,17 +310,17 @@ class Store:
 
     # --- the journal ---
 
-    def load(self, connection: Connection) -> Ledger:
+    def load(self, connection: Connection, ahead: Sequence[Draft] = ()) -> Ledger:
         """The ledger as the journal leaves it: from the last snapshot and the entries after it.
 
         What the ledger does not remember it looks up in this store, see past.StoredPast. Raises DamagedEntry.
         """
-        return state.load(connection, self.sql, self.reading)
+        return state.load(connection, self.sql, self.reading, ahead)
 
-    def catch_up(self, connection: Connection, ledger: Ledger, ahead: Draft | None = None) -> None:
+    def catch_up(self, connection: Connection, ledger: Ledger, ahead: Sequence[Draft] = ()) -> None:
         """Fold into a ledger what other writers booked since, each through the gate, its hashes verified.
 
-        What the gate will ask the store of a draft that is `ahead` is asked on the way.
+        What the gate will ask the store of the drafts that are `ahead` is asked on the way.
         Raises DamagedEntry where somebody changed rows, LedgerFormatError where the ledger was migrated meanwhile.
         """
         state.catch_up(connection, self.sql, ledger, ahead)
