@@ -249,6 +249,7 @@ class Books:
 
         try:
             with self._advancing() as (connection, ledger):
+                self._store.look_ahead(ledger, drafts.references)
                 columns, leaves, _ = Twin(ledger).post(drafts, recorded=self.today)
                 self._store.append_columns(connection, columns, ledger, leaves)
         except Refusal as refusal:

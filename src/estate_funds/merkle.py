@@ -71,11 +71,12 @@ class Frontier:
     3:36642e73c2540ab121e3a6bf9545b0a24982cd830eb13d3cd19de3ce6c021ec1
     """
 
-    __slots__ = ("size", "subtrees")
+    __slots__ = ("_root", "size", "subtrees")
 
     def __init__(self, size: int = 0, subtrees: Iterable[bytes] = ()) -> None:
         self.size = size
         self.subtrees = list(subtrees)
+        self._root = b""  # until it is asked for
         if size < 0 or len(self.subtrees) != size.bit_count():
             raise InvariantBroken(f"{len(self.subtrees)} perfect subtrees do not make a tree of {size} leaves")
 
@@ -87,6 +88,7 @@ class Frontier:
             leaf = node_hash(self.subtrees.pop(), leaf)
             below >>= 1
         self.subtrees.append(leaf)
+        self._root = b""
 
     def join(self, root: bytes, size: int) -> None:
         """Add a perfect subtree by its root; InvariantBroken unless the tree's size is a multiple of the subtree's."""
@@ -98,6 +100,7 @@ class Frontier:
             root = node_hash(self.subtrees.pop(), root)
             below >>= 1
         self.subtrees.append(root)
+        self._root = b""
 
     def extend(self, leaves: bytes) -> None:
         """Add many leaf hashes, one after the other, 32 bytes each: the same as appending each, but faster."""
@@ -115,12 +118,11 @@ class Frontier:
     @property
     def root(self) -> bytes:
         """The root hash; of an empty tree, the hash of nothing."""
-        if not self.subtrees:
-            return EMPTY_ROOT
-        root = self.subtrees[-1]
-        for subtree in reversed(self.subtrees[:-1]):
-            root = node_hash(subtree, root)
-        return root
+        if not self._root:
+            self._root = self.subtrees[-1] if self.subtrees else EMPTY_ROOT
+            for subtree in reversed(self.subtrees[:-1]):
+                self._root = node_hash(subtree, self._root)
+        return self._root
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frontier):

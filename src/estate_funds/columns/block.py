@@ -52,6 +52,7 @@ SCHEMA = pa.schema(
     ]
 )
 _STORED = pa.schema([pa.field("recorded", pa.date32(), nullable=False), *SCHEMA])
+_RECORDS: Mapping[str, Any] = {"evidence": Evidence, "postings": Posting}
 _MAGIC = b"estate_funds columns 1\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _EPOCH = date(1970, 1, 1)
@@ -164,6 +165,11 @@ class Drafts:
     def __len__(self) -> int:
         return int(self.batch.num_rows)
 
+    @property
+    def references(self) -> set[str]:
+        """The references, each once."""
+        return set(self.batch.column("reference").unique().to_pylist())
+
     def slice(self, start: int, length: int) -> Drafts:
         """`length` drafts from the one at `start` (from 0) on, without copying."""
         return Drafts(self.batch.slice(start, length))
@@ -174,21 +180,7 @@ class Drafts:
 
     def draft(self, at: int) -> Draft:
         """The draft at a place (from 0); DamagedEntry where its kind is none."""
-        column = self.batch.column
-        fields = {name: column(name)[at].as_py() for name in TEXT_FIELDS}
-        return Draft(
-            terms=tuple(tuple(term.split("\t")) for term in column("terms")[at].as_py()),
-            evidence=_items(column("evidence"), at, Evidence),
-            postings=_items(column("postings"), at, Posting),
-            **fields | {"kind": _kind(fields["kind"])},
-        )
-
-    def outline(self, at: int) -> Draft:
-        """The draft at a place (from 0) by kind, day and postings alone: all that `booked_of` asks."""
-        column = self.batch.column
-        kind, day, lines = _kind(column("kind")[at].as_py()), column("effective")[at].as_py(), column("postings")
-        postings = _items(lines, at, Posting)
-        return Draft(kind=kind, effective=day, key="", maker="", approver="", narrative="", postings=postings)
+        return draft_of(self.batch, at)
 
     def drafts(self) -> list[Draft]:
         """The drafts as values again; DamagedEntry where a kind is none."""
@@ -498,6 +490,20 @@ def _grouped(lists: pa.Array, record: Any) -> list[tuple[Any, ...]]:
     items = list(map(record, *values))
     ends = offsets.tolist()
     return [tuple(items[start:end]) for start, end in pairwise(ends)]
+
+
+def draft_of(batch: pa.RecordBatch, at: int, names: Iterable[str] = SCHEMA.names) -> Draft:
+    """The draft in one row of columns, by the fields of these names; the others are empty."""
+    fields: dict[str, Any] = dict.fromkeys(TEXT_FIELDS, "")
+    for name in names:
+        column = batch.column(name)
+        if name == "terms":
+            fields[name] = tuple(tuple(term.split("\t")) for term in column[at].as_py())
+        elif name in _RECORDS:
+            fields[name] = _items(column, at, _RECORDS[name])
+        else:
+            fields[name] = column[at].as_py()
+    return Draft(**fields | {"kind": _kind(fields["kind"])})
 
 
 def _items(lists: pa.Array, at: int, record: Any) -> tuple[Any, ...]:

@@ -131,12 +131,13 @@ class Sheet:
         return np.asarray(self.amount * NORMAL_SIGN[self.place])
 
     @cached_property
-    def _combined(self) -> tuple[Places, Places]:
+    def _combined(self) -> tuple[Ints, Places]:
         sizes = (len(self.fund_names), NO_ACCOUNT + 1, len(self.details))
-        return combined(list(zip((self.fund, self.account, self.detail), sizes, strict=True)))
+        numbers, first = combined(list(zip((self.fund, self.account, self.detail), sizes, strict=True)))
+        return numbers.astype(np.int64), first
 
     @property
-    def balance(self) -> Places:
+    def balance(self) -> Ints:
         """The number of the balance that each posting changes."""
         return self._combined[0]
 
@@ -189,5 +190,5 @@ def _words(texts: pa.Array) -> npt.NDArray[np.object_]:
 def _numbers(words: pa.Array, known: Sequence[str]) -> Numbers:
     """The position of each word among the known ones; one past the last for a word that is none of them."""
     position = {word: number for number, word in enumerate(known)}
-    table = np.array([position.get(word, len(known)) for word in words.dictionary.to_pylist()], np.int16)
+    table = np.array([position.get(word, len(known)) for word in words.dictionary.to_pylist()], np.intp)  # to choose by
     return np.asarray(table[np.asarray(words.indices)])

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from estate_funds.columns.block import Columns, Drafts
-from estate_funds.columns.past import Remembered, used_keys
+from estate_funds.columns.block import Columns, Drafts, draft_of
+from estate_funds.columns.past import DECIDING, Remembered, used_keys
 from estate_funds.columns.rules import sound
 from estate_funds.columns.sealing import leaves
 from estate_funds.columns.sheet import Sheet, kind_flags
@@ -31,6 +31,7 @@ from estate_funds.merkle import HASH_SIZE
 # After these the funds or the open periods are others, so what was admitted before may not be now, and the other way.
 _GOVERNING = kind_flags(frozenset({*DEFINING, Kind.CLOSE, Kind.REOPEN}))
 _FEW = 60  # entries up to the next of these that are cheaper one by one than to ask what is admitted now
+_Seen = tuple[int, pa.RecordBatch]  # the number of its first entry, its columns
 _MANY = 400  # entries of a block: as dear to make one by one as the whole block at once
 
 
@@ -65,7 +66,12 @@ class Twin:
         places = self._new(drafts)
         chosen = drafts if len(places) == len(drafts) else drafts.take(places)
         columns = chosen.numbered(self.ledger.seq + 1, recorded)
-        return Posted(columns, self._fold(columns, unique=isinstance(places, range)), places)
+        unique, past = isinstance(places, range), self._remembered()
+        past.tells_keys = not unique  # else the first doubt would have it make a table of all keys
+        try:
+            return Posted(columns, self._fold(columns, unique=unique), places)
+        finally:
+            past.tells_keys = True
 
     def refold(self, columns: Columns) -> bytes:
         """Put recorded entries through the gate again, as `refold` does with each of them; their leaves, 32 bytes each.
@@ -116,10 +122,15 @@ class Twin:
         ledger.seq = block.first_seq + stop - 1
         ledger.recorded = block.recorded[stop - 1].as_py()
         ledger.tree.extend(hashes[start * HASH_SIZE : stop * HASH_SIZE])
-        if not isinstance(ledger.past, Remembered):
-            ledger.past = Remembered(ledger.past)
-        ledger.past.add(block.slice(start, stop - start))
+        self._remembered().add(block.slice(start, stop - start))
         self.in_columns += stop - start
+
+    def _remembered(self) -> Remembered:
+        """The past of the ledger, made to remember what is booked in columns."""
+        past = self.ledger.past
+        if not isinstance(past, Remembered):
+            past = self.ledger.past = Remembered(past)
+        return past
 
     def _source(self, block: Columns, doubted: int) -> Callable[[int], Entry]:
         """How to get at the entries of a block that are doubted: one by one, or all at once where they are many."""
@@ -185,13 +196,15 @@ def replay_columns(
     once is asked of all keys together, at the end or where something else is wrong. Raises what `replay` raises of the
     first entry that does not pass, with a note of its number.
     """
-    ledger, past, seen = ledger or Ledger(), Remembered(Nothing()), list[Columns]()
+    ledger, past, seen = ledger or Ledger(), Remembered(Nothing()), list[_Seen]()
     ledger.past, past.tells_keys = past, False
     twin = Twin(ledger)
     try:
         for columns in blocks:
-            seen.append(columns)
-            each(columns, twin.refold(columns))
+            seen.append((columns.first_seq, columns.drafts.batch))
+            hashes = twin.refold(columns)
+            seen[-1] = (columns.first_seq, columns.drafts.batch.select(DECIDING))  # all else of it may go
+            each(columns, hashes)
     except (EstateFundsError, InvariantBroken):
         _check_keys(seen, ledger.seq + 1)
         raise
@@ -200,9 +213,9 @@ def replay_columns(
     return ledger
 
 
-def _check_keys(blocks: Sequence[Columns], count: int) -> None:
+def _check_keys(blocks: Sequence[_Seen], count: int) -> None:
     """Raise what the plain gate says of the first of `count` entries whose key was used before it."""
-    keys = pa.chunked_array([block.drafts.batch.column("key") for block in blocks], pa.string()).slice(0, count)
+    keys = pa.chunked_array([batch.column("key") for _, batch in blocks], pa.string()).slice(0, count)
     if len(keys.unique()) == len(keys):
         return
     numbers = np.concatenate([np.asarray(chunk.indices) for chunk in keys.dictionary_encode().chunks])
@@ -218,10 +231,10 @@ def _check_keys(blocks: Sequence[Columns], count: int) -> None:
         raise
 
 
-def _entry(blocks: Sequence[Columns], place: int) -> Entry:
-    """The entry at a place (from 0) in blocks that stand one after the other."""
-    for block in blocks:
-        if place < len(block):
-            return block.entry(place)
-        place -= len(block)
+def _entry(blocks: Sequence[_Seen], place: int) -> Entry:
+    """The entry at a place (from 0) in blocks that stand one after the other, by the fields that are still there."""
+    for first_seq, batch in blocks:
+        if place < batch.num_rows:
+            return Entry(first_seq + place, date.max, draft_of(batch, place, batch.schema.names))
+        place -= batch.num_rows
     raise IndexError(place)

@@ -8,13 +8,12 @@ change, so it does not matter in which transaction they are read: the one in use
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, RootTransaction
 
 from estate_funds.funds import NORMAL_SIDE, Account
-from estate_funds.journal import Draft
 from estate_funds.ledger import Booked, Promise, booked_of, grown
 from estate_funds.ledger.shapes import MIRRORS
 from estate_funds.store.rows import Statements, read_one, read_some, run, run_among
@@ -41,9 +40,8 @@ class StoredPast:
         self._connection, self._transaction = connection, connection.get_transaction()
         self.unused_keys = self.unused_references = frozenset()
 
-    def look_ahead(self, drafts: Iterable[Draft]) -> None:
-        """Ask at once what the gate will ask of each of these: whether its key and its reference are used."""
-        keys, references = {draft.key for draft in drafts}, {draft.reference for draft in drafts}
+    def look_ahead(self, keys: Set[str], references: Set[str]) -> None:
+        """Ask at once what the gate will ask of each draft: whether its key and its reference are used."""
         under = "SELECT DISTINCT reference FROM {entry} WHERE reference AMONG AND reference <> ''"
         with self._asking() as connection:
             used = {reference for (reference,) in run_among(connection, self._sql, under, references)}

@@ -67,16 +67,14 @@ def catch_up(connection: Connection, sql: Statements, ledger: Ledger, ahead: Seq
     DamagedEntry, LedgerFormatError where the ledger was migrated meanwhile.
     """
     ahead = [draft for draft in ahead if _is_plain(draft)]
-    past: object = ledger.past
-    while past is not None and not isinstance(past, StoredPast):
-        past = getattr(past, "before", None)  # under what a ledger remembers in columns
+    past = past_of(ledger)
     asked = (ahead[0].key, ahead[0].reference) if past is not None and len(ahead) == 1 else ()
     last = _LAST.format(and_asked=_ASKED if asked else "")
     number, seq, root, *there = run(connection, sql(last), asked).fetchone() or _NOTHING
     if past is not None:
         past.within(connection)
         if len(ahead) > 1:
-            past.look_ahead(ahead)
+            past.look_ahead({draft.key for draft in ahead}, {draft.reference for draft in ahead})
         elif there:
             past.unused_keys, past.unused_references = (
                 frozenset([text] if not used else []) for text, used in zip(asked, there, strict=True)
@@ -94,6 +92,14 @@ def catch_up(connection: Connection, sql: Statements, ledger: Ledger, ahead: Seq
         _fold(connection, sql, ledger)
     elif seq and bytes(root) != ledger.tree.root:
         raise damaged(f"entry {seq}", "the root of the tree is another one than it was")
+
+
+def past_of(ledger: Ledger) -> StoredPast | None:
+    """What a ledger looks up in the store, if it was loaded from a snapshot."""
+    past: object = ledger.past
+    while past is not None and not isinstance(past, StoredPast):
+        past = getattr(past, "before", None)  # under what a ledger remembers in columns
+    return past
 
 
 def _is_plain(draft: Draft) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -324,6 +324,15 @@ class Store:
         Raises DamagedEntry where somebody changed rows, LedgerFormatError where the ledger was migrated meanwhile.
         """
         state.catch_up(connection, self.sql, ledger, ahead)
+
+    def look_ahead(self, ledger: Ledger, references: Set[str]) -> None:
+        """Ask at once whether promises may have been made under any of these, before the gate asks one after the other.
+
+        It holds until the ledger catches up again.
+        """
+        past = state.past_of(ledger)
+        if past is not None:
+            past.look_ahead(set(), references)
 
     def append(self, connection: Connection, entries: Sequence[Entry], ledger: Ledger) -> None:
         """Add a batch of entries, past which `ledger` has already advanced: rows, root, and blocks that are complete.
