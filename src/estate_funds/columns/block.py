@@ -52,6 +52,9 @@ SCHEMA = pa.schema(
     ]
 )
 _STORED = pa.schema([pa.field("recorded", pa.date32(), nullable=False), *SCHEMA])
+# Blocks that stay and texts of megabytes that go again do not share a pool: Arrow's own gives the latter back to the
+# system each time, which then clears the same pages for the next block.
+MEMORY = pa.system_memory_pool()
 _RECORDS: Mapping[str, Any] = {"evidence": Evidence, "postings": Posting}
 _MAGIC = b"estate_funds columns 1\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
@@ -292,7 +295,8 @@ class Columns:
             raise _damaged("its digest is another")
         try:
             source = pa.BufferReader(pa.py_buffer(stream[head:]))
-            with pa.ipc.open_stream(source, options=pa.ipc.IpcReadOptions(use_threads=False)) as reader:
+            options = pa.ipc.IpcReadOptions(use_threads=False)
+            with pa.ipc.open_stream(source, options=options, memory_pool=MEMORY) as reader:
                 first_seq = int(reader.schema.metadata[b"first_seq"])
                 batch = reader.read_next_batch()
             if not batch.schema.equals(_STORED) or first_seq < 1:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from estate_funds.columns.block import Columns, Ints, Places, codes_of, combined, flattened, trimmed
+from estate_funds.columns.block import MEMORY, Columns, Ints, Places, codes_of, combined, flattened, trimmed
 from estate_funds.journal import ENTRY_FORMAT
 
 _HEAD = f"estate_funds entry {ENTRY_FORMAT}\nseq\t"
@@ -120,7 +120,7 @@ def _text(block: Columns, prefix: str) -> tuple[pa.Buffer, list[int]]:
             (ends, [heads, middles, pieces.words([("\t", sides)], "\t"), pieces.each(amounts.cast(pa.string()))])
         )
     starts, order = _laid(n, head, parts, feed)
-    text = pa.concat_arrays(pieces.arrays).take(pa.array(order))
+    text = pc.take(pa.concat_arrays(pieces.arrays, memory_pool=MEMORY), pa.array(order), memory_pool=MEMORY)
     offsets = np.frombuffer(text.buffers()[1], np.int32, len(text) + 1)  # a result of take begins at 0
     return text.buffers()[2], offsets[starts].tolist()
 

@@ -24,6 +24,7 @@ from estate_funds.store.writer import last_snapshot, snapshot_due, take_snapshot
 OLDEST = 1
 _LOCK = 0x65737466  # 'estf': the first half of the advisory lock that makes writers on PostgreSQL take turns
 _LOCK_OF_FORMAT_1 = _LOCK
+_TURN = f"SELECT pg_advisory_xact_lock(({_LOCK}::bigint << 32) | '{{entry}}'::regclass::oid::bigint)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +150,7 @@ def lock(connection: Connection, sql: Statements) -> None:
     The lock is named by the table itself, so it is one lock by whatever schema or search path the table is reached.
     """
     if connection.dialect.name == "postgresql":
-        run(connection, _lock_statement(sql))
-
-
-def _lock_statement(sql: Statements) -> str:
-    table = sql("'{entry}'::regclass::oid::bigint")
-    return f"SELECT pg_advisory_xact_lock(({_LOCK}::bigint << 32) | {table})"
+        run(connection, sql(_TURN))
 
 
 def lock_format(connection: Connection, tables: Tables) -> None:

@@ -44,10 +44,10 @@ from estate_funds.store.writer import last_snapshot, leaves
 
 Reading = Callable[[], AbstractContextManager[Connection]]
 _NOTHING = (FORMAT, 0, b"")
-_LAST = "SELECT (SELECT format FROM {{meta}}), seq, root{and_asked} FROM {{entry}} ORDER BY seq DESC LIMIT 1"
-_ASKED = (
-    ", EXISTS (SELECT 1 FROM {entry} WHERE key = ?)"
-    ", EXISTS (SELECT 1 FROM {entry} WHERE reference = ? AND reference <> '')"
+_LAST = "SELECT (SELECT format FROM {meta}), seq, root FROM {entry} ORDER BY seq DESC LIMIT 1"
+_LAST_AND_ASKED = (
+    "SELECT (SELECT format FROM {meta}), seq, root, EXISTS (SELECT 1 FROM {entry} WHERE key = ?), "
+    "EXISTS (SELECT 1 FROM {entry} WHERE reference = ? AND reference <> '') FROM {entry} ORDER BY seq DESC LIMIT 1"
 )
 _MANY = 256  # entries: for fewer, columns cost more than they save
 
@@ -69,8 +69,8 @@ def catch_up(connection: Connection, sql: Statements, ledger: Ledger, ahead: Seq
     ahead = [draft for draft in ahead if _is_plain(draft)]
     past = past_of(ledger)
     asked = (ahead[0].key, ahead[0].reference) if past is not None and len(ahead) == 1 else ()
-    last = _LAST.format(and_asked=_ASKED if asked else "")
-    number, seq, root, *there = run(connection, sql(last), asked).fetchone() or _NOTHING
+    last = sql(_LAST_AND_ASKED if asked else _LAST)
+    number, seq, root, *there = run(connection, last, asked).fetchone() or _NOTHING
     if past is not None:
         past.within(connection)
         if len(ahead) > 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -61,12 +62,18 @@ def _add_to_postgresql(connection: Connection, sql: Statements, entry: Entry, ro
         run(connection, sql.insert["entry"], row)
         connection.connection.cursor().executemany(sql.insert["posting"], lines)
         return
-    marks = ", ".join([f"({', '.join('?' * len(lines[0]))})"] * len(lines))
-    text = f"WITH one AS ({sql.insert['entry']}) INSERT INTO {{posting}} ({{lines}}) VALUES {marks}"
     values: list[object] = [Int8(entry.seq), *row[1:]]
     for number, posting in enumerate(entry.draft.postings, start=1):
         values += [Int8(entry.seq), number, *posting[:4], Int8(posting.amount_fen)]
-    run(connection, sql(text), values)
+    run(connection, sql(_whole(len(lines))), values)
+
+
+@lru_cache
+def _whole(lines: int) -> str:
+    """The statement that adds an entry and so many lines."""
+    entry, line = (f"({', '.join('?' * len(_COPY_TYPES[table]))})" for table in ("entry", "posting"))
+    added = "WITH one AS (INSERT INTO {entry} ({fields}) VALUES " + entry + ")"
+    return added + " INSERT INTO {posting} ({lines}) VALUES " + ", ".join([line] * lines)
 
 
 def insert_many(connection: Connection, sql: Statements, table: str, rows: Iterable[Row]) -> None:
