@@ -159,7 +159,16 @@ class Desk:
 
     def lending(self, lender: Fund, borrower: Fund, fen: int, *, on: date = D1, purpose: str = "bridge") -> Draft:
         return lend(
-            lender, borrower, fen, purpose=purpose, on=on, key=self.key, hands=HANDS, clause="4", narrative="loan"
+            lender,
+            borrower,
+            fen,
+            purpose=purpose,
+            on=on,
+            key=self.key,
+            hands=HANDS,
+            clause="4",
+            narrative="loan",
+            evidence=APPROVAL,
         )
 
     def repaying(self, borrower: Fund, lender: Fund, fen: int, *, on: date = D1, **changes: Any) -> Draft:

@@ -61,11 +61,10 @@ SHARE = replace(
         Permit("cleaning", "enterprise", "", START, None, ("invoice",), "4"),
         Permit("repair", "enterprise", "", START, None, ("invoice", "audit"), "5"),
         Permit("refund", "city", "budget", START, None, (), "6"),
-        Permit("bridge", "community", "share", START, None, (), "7"),
     ),
     surplus_after_years=2,
 )
-OTHER = make_fund("share/community/m")
+OTHER = replace(make_fund("share/community/m"), permits=(Permit("bridge", "community", "share", START, None, (), "7"),))
 HELD = replace(make_fund("water/community/k", purposes=("water",), classes=("utility",)), held_for_others=True)
 
 
@@ -185,8 +184,10 @@ def first_year(history: History) -> None:
     book(recover(paid, CITY, 20_000, giver=SHARE, on=date(2022, 7, 2), key="rec2", hands=HANDS, narrative="given back"))
     moved = {"hands": HANDS, "clause": "2", "narrative": "moved"}
     book(transfer(CITY, SHARE, 1_000, purpose="moved", on=date(2022, 8, 1), key="t1", **moved))  # type: ignore[arg-type]
-    book(lend(SHARE, OTHER, 5_000, purpose="bridge", on=date(2022, 8, 2), key="l1", **moved))  # type: ignore[arg-type]
-    book(repay(OTHER, SHARE, 2_000, on=date(2022, 8, 3), key="l2", **moved))  # type: ignore[arg-type]
+    book(receive(OTHER, "income", 5_000, on=date(2022, 8, 1), key="r8", hands=HANDS))
+    lent = {"on": date(2022, 8, 2), "key": "l1", "evidence": papers("approval"), **moved}
+    book(lend(OTHER, SHARE, 5_000, purpose="bridge", **lent))  # type: ignore[arg-type]
+    book(repay(SHARE, OTHER, 2_000, on=date(2022, 8, 3), key="l2", **moved))  # type: ignore[arg-type]
     book(amend_fund(replace(SHARE, title="共享收益"), on=date(2022, 9, 1), key="amend", hands=HANDS))
     beyond = spend(SHARE, 10**9, on=date(2022, 9, 2), key="s3", evidence=papers("invoice"), **cleaning)  # type: ignore[arg-type]
     try:

@@ -79,12 +79,14 @@ def fund(fund_id: str, *permits: Permit, carry: bool = True, held: bool = False)
 CITY = fund(
     "award/city/南昌市", permit("award", "community", "share"), permit("award", "community", "payee"),
     permit("moved", "community", "share", requires=("invoice",)), permit("works", "enterprise", requires=("invoice",)),
+    permit("lent", "community", "share"),
 )  # fmt: skip
 SHARE = fund(
     "share/community/院一", permit("cleaning", "enterprise", requires=("invoice",), until=date(2022, 3, 1)),
     permit("cleaning", "enterprise", requires=("invoice", "contract"), since=date(2022, 9, 1)),
-    permit("works", "enterprise"), permit("lent", "city", "award"),
+    permit("works", "enterprise"), permit("moved", "city", "award"),
 )  # fmt: skip
+SHARE = replace(SHARE, surplus_after_years=1)
 LAPSING = fund("yearly/city/南昌市", permit("works", "enterprise", requires=("invoice",)), carry=False)
 WATER = fund("water/community/院一", permit("water", "utility"), held=True)
 FUNDS = (CITY, SHARE, LAPSING, WATER)
@@ -147,9 +149,10 @@ class Maker:
             (LAPSING, "works", "enterprise"),
         )[which % 3]
         expires = self.day + timedelta(days=which) if which % 4 == 0 else None
+        payee = "院一" if one is CITY else firm(which)
         self.book(
             vouchers.promise(
-                one, fen, reference=f"合同/{which % 5}", purpose=purpose, payee="院一", payee_class=to, on=self.day,
+                one, fen, reference=f"合同/{which % 5}", purpose=purpose, payee=payee, payee_class=to, on=self.day,
                 hands=HANDS, expires=expires, key=self.key("e"),
             )
         )  # fmt: skip
@@ -160,7 +163,7 @@ class Maker:
         against = f"合同/{which % 5}" if which % 3 else ""
         self.book(
             vouchers.spend(
-                one, fen, purpose=purpose, payee=f"firm {which}", payee_class=to, on=self.day, key=self.key("s"),
+                one, fen, purpose=purpose, payee=firm(which), payee_class=to, on=self.day, key=self.key("s"),
                 hands=(HANDS, Hands("王敏", "李强"))[which % 2], against=against, evidence=(INVOICE, BOTH, ())[which % 3],
             )
         )  # fmt: skip
@@ -171,9 +174,10 @@ class Maker:
         self.book(disbursement(giver, taker, fen, f"合同/{which % 5}", self.day, self.key("d"), out=which % 3 == 0))
 
     def transfer(self, which: int, fen: int) -> None:
+        giver, taker = (SHARE, CITY) if which % 3 == 1 else (CITY, SHARE)
         self.book(
             vouchers.transfer(
-                CITY, SHARE, fen, purpose="moved", on=self.day, key=self.key("t"), hands=HANDS, clause="2",
+                giver, taker, fen, purpose="moved", on=self.day, key=self.key("t"), hands=HANDS, clause="2",
                 narrative="划转", evidence=INVOICE,
             )
         )  # fmt: skip
@@ -218,8 +222,8 @@ class Maker:
 
     def lend(self, which: int, fen: int) -> None:
         give = vouchers.lend if which % 2 else vouchers.repay
-        funds = (SHARE, CITY) if which % 2 else (CITY, SHARE)
-        more: dict[str, str] = {"purpose": "lent"} if which % 2 else {}
+        funds = (CITY, SHARE) if which % 2 else (SHARE, CITY)
+        more: dict[str, object] = {"purpose": "lent", "evidence": INVOICE} if which % 2 else {}
         self.book(
             give(*funds, fen, on=self.day, key=self.key("l"), hands=HANDS, clause="2", narrative="借款", **more)  # type: ignore[arg-type]
         )
@@ -227,7 +231,7 @@ class Maker:
     def advance(self, which: int, fen: int) -> None:
         self.book(
             vouchers.advance(
-                LAPSING, fen, reference=f"合同/{which % 5}", purpose="works", payee="firm", payee_class="enterprise",
+                LAPSING, fen, reference=f"合同/{which % 5}", purpose="works", payee=firm(which), payee_class="enterprise",
                 on=self.day, key=self.key("adv"), hands=HANDS, evidence=INVOICE,
             )
         )  # fmt: skip
@@ -236,6 +240,11 @@ class Maker:
         one = FUNDS[which % 3]
         fewer = replace(one, permits=one.permits[which % 2 :])
         self.book(vouchers.amend_fund(fewer, on=self.day, key=self.key("amend"), hands=HANDS))
+
+
+def firm(which: int) -> str:
+    """One firm for most, so that a promise is sometimes to another than who asks to be paid."""
+    return "other" if which % 7 == 0 else "firm"
 
 
 def disbursement(giver: str, taker: str, fen: int, reference: str, on: date, key: str, *, out: bool = False) -> Draft:
@@ -719,6 +728,27 @@ def test_an_expired_promise_is_not_kept(again: bool) -> None:
         refused = assert_twins_agree(entries, (split,))
         assert refused is not None
         assert refused[0] is PromiseExpired
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_what_is_promised_to_one_is_not_paid_to_another(size: int) -> None:
+    """Within a block and over blocks; and a promise made anew, to another, pays him and nobody else."""
+    maker = Maker()
+    maker.open()
+    maker.book(promised("P", 300, START))
+    maker.book(spent(100, START, "s/1", against="P"))
+    maker.book(vouchers.release(maker.ledger, "P", on=START, hands=HANDS, narrative="x"))
+    maker.book(replace(promised("P", 300, START, key="again"), payee="other"))
+    maker.book(replace(spent(100, START, "s/2", against="P"), payee="other"))
+    assert len(maker.entries) == 2 * len(FUNDS) + 5
+    assert assert_twins_agree(maker.entries, [size]) is None
+    for number in (-4, -2, -1):
+        wrong = list(maker.entries)
+        wrong[number] = replace(wrong[number], draft=replace(wrong[number].draft, payee="third"))
+        refused = assert_twins_agree(wrong, [size])
+        if wrong[number].draft.kind is Kind.SPENDING:
+            assert refused is not None
+            assert refused[0] is OutsideFence
 
 
 def test_money_that_comes_later_pays_for_nothing_before_it() -> None:

@@ -122,7 +122,7 @@ RICH = 17  # a spending on evidence, within a sealed block, and within a batch
 LAST_OF_BATCH = 15
 GOVERNING = 2  # opens a fund
 TAIL = 88  # after the last sealed block
-SIZE = 90
+SIZE = 91
 DIGEST = "1" * 64
 TEXTS = (
     "policy", "registry", "key", "maker", "approver", "narrative", "document", "clause", "purpose", "payee",
@@ -194,7 +194,7 @@ def fields_of_entries() -> Iterator[tuple[str, Mutation]]:
     yield to("leaf", "x'00'", RICH)
     yield to("leaf", "NULL", RICH)
     yield to("root", "NULL", RICH)
-    for seq, value in ((RICH, "99"), (RICH, "0"), (RICH, "-1"), (1, "0"), (SIZE, "91"), (SIZE, "NULL")):
+    for seq, value in ((RICH, "99"), (RICH, "0"), (RICH, "-1"), (1, "0"), (SIZE, str(SIZE + 1)), (SIZE, "NULL")):
         yield to("seq", value, seq)
     # Text that would give the same canonical bytes, with the borders of fields elsewhere.
     moved = f"UPDATE {ENTRY} SET reference = reference || '\nevidence\t' || evidence, evidence = '' WHERE seq = {RICH}"
@@ -409,7 +409,7 @@ def whole_rows() -> Iterator[tuple[str, Mutation]]:
         ),
     )
     yield "every entry from 50 on renumbered", renumbered
-    for last in (SIZE - 1, 89, 81, 80, 60, 40, 17, 1, 0):
+    for last in (SIZE - 1, 90, 81, 80, 60, 40, 17, 1, 0):
         yield f"cut off after entry {last}", sql(*gone(f"> {last}"))
         if last in (81, 60, 0):
             yield f"cut off after entry {last}, postings left", sql(gone(f"> {last}")[0])
@@ -814,7 +814,7 @@ EDITS = [
     *(f"INSERT OR REPLACE INTO {P}{table} SELECT * FROM {P}{table}" for table in JOURNAL),
     *(f"REPLACE INTO {P}{table} SELECT * FROM {P}{table}" for table in JOURNAL),
     *(f"INSERT INTO {P}{table} SELECT * FROM {P}{table}" for table in JOURNAL),
-    f"INSERT OR REPLACE INTO {ENTRY} SELECT 91, {{rest}} FROM {ENTRY} WHERE seq = 17",
+    f"INSERT OR REPLACE INTO {ENTRY} SELECT 92, {{rest}} FROM {ENTRY} WHERE seq = 17",
     f"INSERT INTO {ENTRY} SELECT * FROM {ENTRY} WHERE seq = 17 ON CONFLICT (seq) DO UPDATE SET narrative = 'x'",
     f"INSERT INTO {POSTING} SELECT * FROM {POSTING} WHERE seq = 17 ON CONFLICT (seq, line) DO UPDATE SET amount_fen = 1",
     f"UPDATE OR REPLACE {ENTRY} SET key = 'r1' WHERE seq = 17",

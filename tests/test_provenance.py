@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import EXAMPLES, HANDS, TODAY, make_fund
+from desk import APPROVAL
 from estate_funds import Books, load_case
 from estate_funds.errors import InvariantBroken, Refusal, Unallocated
 from estate_funds.funds import PAYEE, Account, Fund, Permit, holder_of
@@ -104,7 +105,7 @@ class Journal:
         return self.book(transfer(giver, taker, fen, purpose=purpose, on=D1, key=self.key, hands=HANDS, clause="1", narrative="n"))  # fmt: skip
 
     def lend(self, lender: Fund, borrower: Fund, fen: int) -> Entry:
-        return self.book(lend(lender, borrower, fen, purpose="lend", on=D1, key=self.key, hands=HANDS, clause="1", narrative="n"))  # fmt: skip
+        return self.book(lend(lender, borrower, fen, purpose="lend", on=D1, key=self.key, hands=HANDS, clause="1", narrative="n", evidence=APPROVAL))  # fmt: skip
 
     def repay(self, borrower: Fund, lender: Fund, fen: int) -> Entry:
         return self.book(repay(borrower, lender, fen, on=D1, key=self.key, hands=HANDS, clause="1", narrative="n"))

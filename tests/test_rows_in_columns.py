@@ -175,8 +175,8 @@ def test_a_ledger_is_loaded_in_columns_as_entry_by_entry(address: str, entries: 
         f"UPDATE {ENTRY} SET approver = maker WHERE seq = 39",
         f"UPDATE {POSTING} SET amount_fen = amount_fen + 1 WHERE seq = 40 AND line = 1",
         f"UPDATE {POSTING} SET line = 9 WHERE seq = 40 AND line = 1",
-        f"DELETE FROM {POSTING} WHERE seq = 42",
-        f"DELETE FROM {ENTRY} WHERE seq = 42",
+        f"DELETE FROM {POSTING} WHERE seq = 43",
+        f"DELETE FROM {ENTRY} WHERE seq = 43",
     ],
 )
 def test_what_was_changed_is_said_in_the_same_words_in_columns(statement: str, entries: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from conftest import HANDS, TODAY, make_fund
 from desk import (
     AGENCY,
+    APPROVAL,
     CITY,
     D1,
     FUNDS,
@@ -102,7 +103,7 @@ def test_funds_that_owe_each_other_nothing_move_nothing_as_a_repayment() -> None
         line(SHARE, "due_from", "D", 900, slush.fund_id), line(slush, "due_to", "C", 900, SHARE.fund_id),
         line(slush, "due_from", "D", 900, SHARE.fund_id), line(SHARE, "due_to", "C", 900, slush.fund_id),
     )  # fmt: skip
-    whom = {"purpose": "bridge", "payee": "k", "payee_class": "community"}
+    whom = {"purpose": "bridge", "payee": "k", "payee_class": "community", "evidence": APPROVAL}
     desk.refuses(by_hand(desk, Kind.LOAN, *both, **whom), OutsideFence)
     into_slush = replace(SHARE, permits=(*SHARE.permits, permit("bridge", "community", "slush")))
     desk.book(amend_fund(into_slush, on=D1, key=desk.key, hands=HANDS))
@@ -149,6 +150,22 @@ def test_a_surplus_goes_to_a_source_that_gave_as_much() -> None:
     desk.book(desk.surrendering(LAPSING, 1, "cousin", on=NEXT))
     desk.refuses(desk.surrendering(LAPSING, 1, "cousin", on=NEXT), Overdrawn)
     desk.book(desk.surrendering(LAPSING, 1_000, on=NEXT))
+
+
+def test_a_surplus_goes_back_to_the_fund_that_gave_it() -> None:
+    giver, taker = restricted("giver/city/c", permit("award", "city", "year")), LAPSING
+    back = restricted("year/city/c", permit("refund", "city", "giver"), carry_forward=False)
+    desk = Desk(giver, back)
+    desk.fund(giver, 1_000)
+    given = desk.book(desk.moving(giver, back, 1_000, "award"))
+    desk.book(desk.moving(back, giver, 100, "refund"))
+    desk.end_year(2022)
+    desk.refuses(desk.surrendering(taker, 10, "city", on=NEXT), OutsideFence, "goes back to whom it came from")
+    desk.refuses(desk.surrendering(taker, 901, giver.fund_id, on=NEXT), Overdrawn)
+    desk.book(desk.surrendering(taker, 900, giver.fund_id, on=NEXT))
+    desk.refuses(desk.reversing(given, on=NEXT, ledger=desk.ledger), Overdrawn)
+    assert desk.has(taker, Account.CASH) == 0
+    desk.replays()
 
 
 def test_what_was_surrendered_is_not_taken_back_once_more_as_an_error() -> None:
@@ -354,20 +371,11 @@ def test_a_recovery_within_its_year_brings_its_budget() -> None:
     desk.book(sound)
 
 
-def test_a_fund_whose_budget_lapses_does_not_lend_it_over_the_end_of_the_year() -> None:
+@pytest.mark.parametrize("lender", [LAPSING, TWO_YEARS], ids=["at once", "after two years"])
+def test_a_fund_whose_budget_lapses_does_not_lend_it_over_the_end_of_the_year(lender: Fund) -> None:
     desk = Desk()
-    desk.fund(LAPSING, 1_000)
-    desk.refuses(desk.lending(LAPSING, QUEUE, 600), OutsideFence, "carries nothing forward")
-
-
-def test_what_is_lent_and_repaid_is_no_younger_for_it() -> None:
-    desk = Desk()
-    desk.fund(TWO_YEARS, 1_000, on=date(2020, 1, 5))
-    for year in (2020, 2021):
-        desk.end_year(year)
-    desk.book(desk.lending(TWO_YEARS, QUEUE, 400))
-    desk.book(desk.repaying(QUEUE, TWO_YEARS, 400))
-    assert desk.ledger.lapsing(TWO_YEARS.fund_id, 2022) == 1_000
+    desk.fund(lender, 1_000)
+    desk.refuses(desk.lending(lender, QUEUE, 600), OutsideFence, "lapses, so it lends nothing")
 
 
 def test_what_is_spent_and_recovered_is_no_younger_for_it() -> None:
@@ -397,14 +405,69 @@ def test_what_came_in_by_mistake_makes_nothing_younger_once_it_is_corrected() ->
     assert desk.ledger.inflows == {(TWO_YEARS.fund_id, 2020): 1_000, (TWO_YEARS.fund_id, 2022): 0, (TWO_YEARS.fund_id, 2023): 50}  # fmt: skip
 
 
-def test_a_loan_corrected_in_blue_makes_nothing_younger() -> None:
+def test_what_is_given_and_comes_back_makes_nothing_younger() -> None:
+    """A transfer and its refund over the end of a year; what comes beyond it is new."""
+    friend = restricted("friend/community/q", permit("bridge", "community", "two"))
+    old = replace(TWO_YEARS, permits=(*TWO_YEARS.permits, permit("bridge", "community", "friend")))
+    desk = Desk(old, friend)
+    desk.fund(old, 1_000, on=date(2020, 1, 5))
+    for year in (2020, 2021):
+        desk.end_year(year)
+    desk.fund(friend, 50)
+    desk.book(desk.moving(old, friend, 1_000, "bridge", on=date(2022, 12, 30)))
+    desk.end_year(2022)
+    back = desk.book(desk.moving(friend, old, 1_030, "bridge", on=NEXT))
+    assert desk.ledger.inflows[old.fund_id, 2023] == 30
+    assert desk.ledger.lapsing(old.fund_id, 2023) == 1_000
+    desk.book(desk.reversing(back, on=NEXT))
+    assert desk.ledger.inflows[old.fund_id, 2023] == 0
+    desk.replays()
+
+
+def test_what_is_promised_over_the_end_of_a_year_lapses_when_it_is_released() -> None:
     desk = Desk()
     desk.fund(TWO_YEARS, 1_000, on=date(2020, 1, 5))
-    desk.end_year(2020)
-    lent = desk.book(desk.lending(TWO_YEARS, QUEUE, 400, on=date(2021, 12, 30)))
+    for year in (2020, 2021):
+        desk.end_year(year)
+    desk.fund(TWO_YEARS, 100)
+    desk.promise(TWO_YEARS, 1_000, "sham", on=date(2022, 12, 30))
+    desk.end_year(2022)
+    assert desk.free(TWO_YEARS) == 100
+    available = replace(
+        desk.releasing("sham", on=NEXT),
+        postings=(line(TWO_YEARS, "encumbered", "D", 1_000, "sham"), line(TWO_YEARS, "unencumbered", "C", 1_000, "2023")),
+    )  # fmt: skip
+    desk.refuses(available, Malformed, "not what a release does")
+    desk.book(desk.releasing("sham", on=NEXT, amounts={TWO_YEARS.fund_id: 400}, key="a part"))
+    assert (desk.free(TWO_YEARS), desk.surplus(TWO_YEARS)) == (100, 400)
+    desk.spend(TWO_YEARS, 80, on=NEXT)  # of the hundred of 2022: what is promised counts as what came first
+    desk.book(desk.releasing("sham", on=NEXT))
+    assert (desk.free(TWO_YEARS), desk.surplus(TWO_YEARS)) == (100, 920)
+    desk.replays()
+
+
+def test_what_is_released_before_the_year_ends_or_is_young_stays() -> None:
+    desk = Desk()
+    desk.fund(TWO_YEARS, 1_000, on=date(2021, 1, 5))
+    desk.promise(TWO_YEARS, 400, "early", on=date(2021, 5, 5))
     desk.end_year(2021)
-    desk.book(desk.reversing(lent, on=D1))
-    assert desk.ledger.lapsing(TWO_YEARS.fund_id, 2022) == 1_000
+    desk.promise(TWO_YEARS, 600, "late", on=D1)
+    desk.book(desk.releasing("early", on=D1))  # money of 2021, of which 2022 may still use all
+    desk.book(desk.releasing("late", on=D1))
+    assert (desk.free(TWO_YEARS), desk.surplus(TWO_YEARS)) == (1_000, 0)
+
+
+def test_a_promise_undone_in_blue_lapses_as_one_that_is_released() -> None:
+    desk = Desk()
+    desk.fund(TWO_YEARS, 1_000, on=date(2020, 1, 5))
+    for year in (2020, 2021):
+        desk.end_year(year)
+    sham = desk.promise(TWO_YEARS, 1_000, "sham", on=date(2022, 12, 30))
+    desk.end_year(2022)
+    desk.refuses(desk.reversing(sham, on=NEXT), BadReversal, "has lapsed")
+    desk.book(desk.reversing(sham, on=NEXT, ledger=desk.ledger))
+    assert (desk.free(TWO_YEARS), desk.surplus(TWO_YEARS)) == (0, 1_000)
+    desk.replays()
 
 
 def test_what_is_borrowed_and_paid_back_makes_nothing_younger() -> None:
@@ -469,6 +532,49 @@ def test_a_promise_made_anew_does_not_make_the_old_one_young(undone: str) -> Non
     assert desk.has(LAPSING, Account.ENCUMBERED, "works") == 601
     desk.book(desk.releasing("works", on=NEXT))
     assert (desk.free(LAPSING), desk.surplus(LAPSING)) == (99, 601)
+    desk.replays()
+
+
+OTHERS = {"payee": {"payee": "other"}, "payee class": {"payee_class": "office"}, "purpose": {"purpose": "cleaning"}}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_what_is_promised_to_one_is_not_paid_to_another(other: dict[str, str]) -> None:
+    wide = replace(SHARE, permits=(*SHARE.permits, permit("repair", "office"), permit("cleaning", "office")))
+    desk = Desk(wide)
+    desk.fund(wide, 10_000)
+    desk.promise(wide, 1_000, "contract")
+    bound = "promised contract to somebody else"
+    desk.refuses(desk.spending(wide, 100, against="contract", **other), OutsideFence, bound)
+    desk.refuses(desk.advancing(wide, 100, "contract", **other), OutsideFence, bound)
+    desk.refuses(desk.promising(wide, 100, "contract", **other), OutsideFence, bound)
+    ahead = desk.book(desk.advancing(wide, 100, "contract"))
+    desk.book(desk.releasing("contract", key="rest", amounts={wide.fund_id: 900}))
+    desk.refuses(desk.promising(wide, 100, "contract", **other), OutsideFence, bound)  # paid ahead, and not settled
+    (settlement,) = desk.settling(wide, 100, ahead)
+    spent = tuple(
+        p._replace(detail=other.get("purpose", p.detail)) if p.account == "expenditure" else p
+        for p in settlement.postings
+    )
+    desk.refuses(replace(settlement, postings=spent, **other), OutsideFence, bound)
+    desk.book(settlement)
+    desk.promise(wide, 100, "contract", **other)  # when all is over, it may be made over
+    desk.refuses(desk.spending(wide, 100, against="contract"), OutsideFence, bound)
+    desk.spend(wide, 100, against="contract", **other)
+    desk.replays()
+
+
+@pytest.mark.parametrize("undone", ["promise", "payment", "release"])
+def test_what_was_promised_to_one_is_not_brought_back_for_another(undone: str) -> None:
+    desk = Desk()
+    desk.fund(SHARE, 10_000)
+    entries = {"promise": desk.promise(SHARE, 1_000, "r"), "payment": desk.spend(SHARE, 400, against="r")}
+    entries["release"] = desk.book(desk.releasing("r"))
+    again = desk.promise(SHARE, 1_000, "r", payee="other")
+    desk.refuses(desk.reversing(entries[undone]), BadReversal, "promised anew since, to somebody else")
+    paid = desk.spend(SHARE, 1_000, against="r", payee="other")
+    desk.book(desk.reversing(paid))  # its own are undone as ever
+    desk.book(desk.reversing(again))
     desk.replays()
 
 

@@ -2,8 +2,8 @@
 
     python verifier.py BUNDLE.zip [--key VERIFIER_KEY]... [--checkpoint FILE] [--old FILE]...
 
-It asks, with code of its own, all that docs/reference/seal.md and entry-format.md demand (see `Journal.check`). Exit
-status: 0 nothing found, 1 something found, 2 a bundle, a key or a checkpoint that cannot be read.
+It asks all that docs/reference/seal.md and entry-format.md demand (see `Journal.check`), with code of its own, and ends
+with 0 for nothing found, 1 for something found, 2 for a bundle, a key or a checkpoint that cannot be read.
 """
 
 from __future__ import annotations
@@ -51,52 +51,51 @@ SHAPES = {  # which accounts each kind may touch, on which side
     "open_fund": "", "amend_fund": "", "close": "", "reopen": "", "refusal": "",
     "appropriation": IN + "funding:C", "receipt": IN + "funding:C payable:C",
     "encumbrance": "unencumbered:D encumbered:C", "release": "encumbered:D unencumbered:C authority:C",
-    "disbursement": IN + PAID + CROSSED + "expenditure:D",
-    "advance": PAID + "advanced:D", "settlement": PAID + "expenditure:D advanced:C",
-    "spending": PAID + "unencumbered:D expenditure:D payable:D", "transfer": IN + OUT + CROSSED,
+    "disbursement": IN + PAID + CROSSED + "expenditure:D", "advance": PAID + "advanced:D",
+    "settlement": PAID + "expenditure:D advanced:C", "spending": PAID + "unencumbered:D expenditure:D payable:D",
+    "transfer": IN + OUT + CROSSED,
     "loan": IN + OUT + "due_from:D due_to:C", "repayment": IN + OUT + "due_to:D due_from:C",
     "recovery": IN + OUT + "transfer_out:D receivable:C", "carry_forward": "unencumbered:D unencumbered:C authority:C",
     "claw_back": "receivable:D recovery:C", "waiver": "recovery:D receivable:C", "surrender": "surrendered:D cash:C",
 }  # fmt: skip
 MIRRORS, FENCE = {"reversal", "correction"}, {"cash:C", "encumbered:C", "expenditure:D", "transfer_out:D", "due_from:D"}
+APPROVED, BOUND = {"waiver", "reopen", "loan"}, ("encumbered", "advanced")
+GIVEN = ("funding", "transfer_in", "transfer_out", "surrendered")
 UNBACKED = MIRRORS | {"carry_forward", "release", "surrender"}  # a lapse leaves cash behind, a surrender takes it away
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D, BASE = -121665 * pow(121666, -1, P) % P, bytes([0x58] + [0x66] * 31)
 Posting = namedtuple("Posting", "fund account detail side fen")
 
 
 def must(kept: Any, broken: str) -> Any:
     """What is kept; where nothing is, a ValueError that says what is broken."""
-    if not kept:
-        raise ValueError(broken)
-    return kept
-
-
-P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
-D, BASE = -121665 * pow(121666, -1, P) % P, bytes([0x58] + [0x66] * 31)
-
-
-def _plus(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
-    t = D * a[0] * b[0] * a[1] * b[1]
-    return (a[0] * b[1] + a[1] * b[0]) * pow(1 + t, -1, P) % P, (a[1] * b[1] + a[0] * b[0]) * pow(1 - t, -1, P) % P
-
-
-def _point(data: bytes) -> tuple[int, int]:
-    sign, y = data[31] >> 7, int.from_bytes(data, "little") & (1 << 255) - 1
-    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
-    x = pow(square, P + 3 >> 3, P)
-    x = x if (x * x - square) % P == 0 else x * pow(2, P - 1 >> 2, P) % P
-    must(y < P and (x * x - square) % P == 0 and (x or not sign), "a key that is no point of the curve")
-    return (x if x & 1 == sign else P - x), y
+    if kept:
+        return kept
+    raise ValueError(broken)
 
 
 def signed(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether an Ed25519 signature is that of a public key over a message (RFC 8032, section 5.1)."""
-    scalar, base, (x, y) = int.from_bytes(signature[32:], "little"), _point(BASE), _point(public)
+
+    def plus(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+        t = D * a[0] * b[0] * a[1] * b[1]
+        return (a[0] * b[1] + a[1] * b[0]) * pow(1 + t, -1, P) % P, (a[1] * b[1] + a[0] * b[0]) * pow(1 - t, -1, P) % P
+
+    def point(data: bytes) -> tuple[int, int]:
+        sign, y = data[31] >> 7, int.from_bytes(data, "little") & (1 << 255) - 1
+        square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+        x = pow(square, P + 3 >> 3, P)
+        x = x if (x * x - square) % P == 0 else x * pow(2, P - 1 >> 2, P) % P
+        must(y < P and (x * x - square) % P == 0 and (x or not sign), "a key that is no point of the curve")
+        return (x if x & 1 == sign else P - x), y
+
+    scalar, base, (x, y) = int.from_bytes(signature[32:], "little"), point(BASE), point(public)
     k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
     at, minus_key = (0, 1), (P - x, y)
     for bit in range(255, -1, -1):
-        at = _plus(at, at)
-        at = _plus(at, base) if scalar >> bit & 1 else at
-        at = _plus(at, minus_key) if k >> bit & 1 else at
+        at = plus(at, at)
+        at = plus(at, base) if scalar >> bit & 1 else at
+        at = plus(at, minus_key) if k >> bit & 1 else at
     return len(signature) == 64 and scalar < L and (at[1] | (at[0] & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 
@@ -108,8 +107,8 @@ def fault(note: Any, key: str) -> str:
     must(len(public) == 33 and public[0] == 1 and own_id.hex() == key_id, f"not a verifier key: {key}")
     lines = [line.split(" ") for line in (note["lines"] or "").split("\n")[:-1]]
     own = [raw[4:] for _, signer, text in lines if signer == name and (raw := base64.b64decode(text))[:4] == own_id]
-    fits = all(signed(public[1:], note["body"].encode(), one) for one in own)
-    return f"the signature of {name} does not fit" if not fits else "" if own else f"{name} has not signed"
+    fits = own and all(signed(public[1:], note["body"].encode(), one) for one in own)
+    return "" if fits else f"the signature of {name} does not fit" if own else f"{name} has not signed"
 
 
 def root_of(nodes: list[bytes]) -> bytes:
@@ -133,19 +132,19 @@ class Entry(SimpleNamespace):
         one, rows = dict(zip(HEAD, found, strict=False)), [line.split("\t") for line in text.split("\n")]
         super().__init__(**one)
         self.seq, self.recorded, self.year = int(one["seq"]), _day(one["recorded"]), int(_day(self.effective)[:4])
+        self.to = self.purpose, self.payee_class, self.payee
         self.terms, self.evidence = ([row[1:] for row in rows if row[0] == name] for name in ("term", "evidence"))
+        self.until = self.term("expires") if self.kind == "encumbrance" and self.terms else ""
         self.postings = [Posting._make([*row[1:5], int(row[5])]) for row in rows if row[0] == "posting"]
         self.funds, self.used = {p.fund for p in self.postings}, {f"{p.account}:{p.side}" for p in self.postings}
-        # by fund, account and side; by fund, account and detail on the normal side; by fund: cash no budget stands for
         self.sums, self.changes, self.unbacked = Counter[Any](), Counter[Any](), Counter[Any]()
         for p in self.postings:
             change = p.fen if (p.side == "D") == (p.account in DEBIT) else -p.fen
             self.sums[p.fund, p.account, p.side] += p.fen
-            self.changes[p[:3]] += change
+            self.changes[p[:3]] += change  # of balances; `unbacked` is cash that no budget stands for
             self.unbacked[p.fund] += {"cash": 1, "unencumbered": -1, "encumbered": -1}.get(p.account, 0) * change
 
-    def mirrored(self, count: int) -> bytes:
-        """A digest of the first postings, the same for an entry and for its mirror."""
+    def mirrored(self, count: int) -> bytes:  # a digest of the first postings, the same for an entry and its mirror
         own, sign, blue = self.postings[:count], -1 if self.kind == "reversal" else 1, self.kind == "correction"
         rows = [(*p[:2], p[1] == "unencumbered" or p[2], (p[3] == "D") ^ blue, sign * p[4]) for p in own]
         return hashlib.sha256(repr(rows).encode()).digest()
@@ -154,13 +153,11 @@ class Entry(SimpleNamespace):
         must([row[:-1] for row in self.terms] == [[name]] and _day(self.terms[0][1] + suffix), f"no term {name}")
         return self.terms[0][1]
 
-
-def fund_of(e: Entry) -> Any:
-    """The fund that an entry opens or amends; of each permit: purpose, class, into, first day, end, evidence."""
-    found = must(FUND.fullmatch("".join("\t".join(row) + "\n" for row in e.terms)), "the terms do not define a fund")
-    rows = [row for row in e.terms if row[0] == "permit"]
-    must(all(_day(row[4]) and _day(row[5] or row[4]) for row in rows), "not a period")
-    return found, [(*row[1:5], row[5] or "9999", set(filter(None, row[6].split(",")))) for row in rows]
+    def fund(self) -> Any:  # what it opens or amends; of each permit: purpose, class, into, first day, end, evidence
+        found = must(FUND.fullmatch("".join("\t".join(row) + "\n" for row in self.terms)), "the terms define no fund")
+        rows = [row for row in self.terms if row[0] == "permit"]
+        must(all(_day(row[4]) and _day(row[5] or row[4]) for row in rows), "not a period")
+        return found, [(*row[1:5], row[5] or "9999", set(filter(None, row[6].split(",")))) for row in rows]
 
 
 class Journal:
@@ -171,10 +168,9 @@ class Journal:
         self.keys, self.reversed, self.funds, self.permits = set[str](), set[str](), dict[str, Any](), dict[str, Any]()
         self.balances, self.unbacked, self.inflows, self.owed = (Counter[Any]() for _ in range(4))
         self.booked: dict[str, tuple[bytes, int, str, int, Counter[Any]]] = {}  # mirror, postings, kind, year, paid
-        self.promises: dict[Any, tuple[int, str, int]] = {}  # fund, reference -> year, last day, first year before
+        self.promises: dict[Any, Any] = {}  # fund, reference -> year, last day, first year, what it binds, since when
 
-    def check(self, e: Entry) -> None:
-        """What an entry must keep; a ValueError with the first thing that it does not."""
+    def check(self, e: Entry) -> None:  # what an entry must keep; a ValueError with the first thing that it does not
         must(e.seq == self.seq + 1, f"it does not follow entry {self.seq}")
         must(e.key and e.narrative and e.key not in self.keys, "no narrative, no key, or one used before")
         must(self.recorded <= e.recorded >= e.effective, "recorded before the last entry, or before it counts")
@@ -182,48 +178,49 @@ class Journal:
         hands = [re.sub(BLANK, "", unicodedata.normalize("NFKC", name).casefold()) for name in (e.maker, e.approver)]
         must(e.kind == "refusal" or (all(hands) and hands[0] != hands[1]), "maker and approver are not two people")
         must(e.kind == "encumbrance" or bool(e.terms) == (SHAPES.get(e.kind) == ""), "terms, or none, against its kind")
-        rests = e.used & {"cash:D", "cash:C"} or e.kind in ("waiver", "reopen", "claw_back", "open_fund", "amend_fund")
-        must((e.document and e.clause) or not rests, "without a document and a clause")
-        must(e.evidence or e.kind not in ("waiver", "reopen"), "without an approval")
-        self.check_balance(e)
-        (self.check_mirror if e.kind in MIRRORS else self.check_shape)(e)
-        for key, change in e.changes.items():
-            (fund, account, part), left = key, self.balances[key] + change
-            must(0 <= left < 1 << 63, f"{' '.join(key)} goes below 0, or beyond 64 bits")
-            paid = self.booked[part][4][fund] if part in self.booked and part not in self.reversed else 0
-            must(account != "recovery" or change <= 0 or left <= paid, "more is claimed back than was paid")
-            gave, back = (self.balances[fund, a, part] + e.changes[fund, a, part] for a in ("funding", "surrendered"))
-            must(gave >= back or e.kind not in MIRRORS | {"surrender"}, f"more goes back to {part} than it gave")
-
-    def check_balance(self, e: Entry) -> None:
+        rests = e.kind in APPROVED | {"claw_back", "open_fund", "amend_fund"} or e.used & {"cash:D", "cash:C"}
+        approved = e.document and e.clause and (e.evidence or e.kind not in APPROVED)
+        must(approved or not rests, "without a document, a clause or an approval")
         gaps: Counter[Any] = Counter()
         for p in e.postings:
             must(p.fund in self.funds, f"the fund {p.fund} was never opened")
             must((p.fen < 0) == (e.kind == "reversal") and abs(p.fen) < 1 << 63, "an amount of a wrong sign or size")
             must(p.account != "unencumbered" or e.kind == "carry_forward" or p.detail == str(e.year), "another year")
-            own = p.account in BUDGET | {"cash"} or (p.account == "payable") == bool(self.funds[p.fund]["others"])
-            must(own, "money held for others, or not, in a fund of another sort")
+            own = (p.account == "payable") == bool(self.funds[p.fund]["others"])
+            must(own or p.account in BUDGET | {"cash"}, "money held for others, or not, in a fund of another sort")
             gaps[p.fund, p.account in BUDGET] += p.fen if p.side == "D" else -p.fen
         must(not any(gaps.values()), "it does not balance within each fund")
-        paid_in = self.booked[e.reference][3] if e.kind == "recovery" and e.reference in self.booked else e.year
+        paid_in = self.booked.get(e.reference, (0, 0, 0, e.year))[3] if e.kind == "recovery" else e.year
         for fund, gap in e.unbacked.items():
             late = paid_in < e.year and self.funds[fund]["lapses"] and (fund, "receivable", "C") in e.sums
             cash = e.changes[fund, "cash", ""]  # what is recovered late stays cash: its budget has lapsed
             free = e.kind in UNBACKED or (e.kind == "repayment" and gap == cash < 0)
             must(gap == cash if late else not gap or free, "money and budget do not move together")
             must(gap >= 0 or gap + self.unbacked[fund] >= 0, "cash that budget stands for")
+        (self.check_mirror if e.kind in MIRRORS else self.check_shape)(e)
+        for key, change in e.changes.items():
+            (fund, account, part), left = key, self.balances[key] + change
+            must(0 <= left < 1 << 63, f"{' '.join(key)} goes below 0, or beyond 64 bits")
+            paid = self.booked[part][4][fund] if part in self.booked and part not in self.reversed else 0
+            must(account != "recovery" or change <= 0 or left <= paid, "more is claimed back than was paid")
+            gave, came, went, back = (self.balances[fund, a, part] + e.changes[fund, a, part] for a in GIVEN)
+            broken = gave + max(0, came - went) < back and e.kind in MIRRORS | {"surrender"}
+            must(not broken, f"more goes back to {part} than it gave")
 
     def check_mirror(self, e: Entry) -> None:
         mirrored, count, kind, year, paid = self.booked.get(e.reference, (b"", 0, "", 0, Counter()))
         must(count and kind not in MIRRORS | {"carry_forward"} and e.reference not in self.reversed, "no entry to undo")
         must(year == e.year if e.kind == "reversal" else year < e.year, "red puts this year right, blue an earlier one")
         must(mirrored == e.mirrored(count), "not the mirror of the entry that it names")
-        blue = e.postings[:count] if e.kind == "correction" else []  # it frees budget that has lapsed, and lapses again
-        blue = [p for p in blue if p.account == "unencumbered" and self.funds[p.fund]["lapses"]]
-        freed = {p.fund: sum(q.fen if q.side == "C" else -q.fen for q in blue if q.fund == p.fund) for p in blue}
+        freed: Counter[str] = Counter()  # what blue frees of budget that has lapsed lapses again
+        for p in e.postings[: count * (e.kind == "correction")]:
+            freed[p.fund] += (p.account == "unencumbered") * (p.fen if p.side == "C" else -p.fen)
+        gone = {fund: self.lapsed(fund, fen, year, e.year) for fund, fen in freed.items()}
         ways = (("unencumbered", str(e.year), "DC"), ("authority", "", "CD"))
-        rest = [(fund, *way[:2], way[2][fen < 0], abs(fen)) for fund, fen in freed.items() if fen for way in ways]
+        rest = [(fund, *way[:2], way[2][fen < 0], abs(fen)) for fund, fen in gone.items() if fen for way in ways]
         must(e.postings[count:] == rest, "not the budget that has lapsed")
+        bound = {self.promises.get(p[:3:2], (0,))[-1] for p in e.postings if p.account in BOUND}
+        must(int(e.reference) >= max(bound, default=0), "what it names is promised to another since")
         must(not any(self.balances[fund, "recovery", e.reference] for fund in paid), "what it paid is claimed back")
 
     def check_shape(self, e: Entry) -> None:
@@ -234,16 +231,12 @@ class Journal:
         must(all(p.detail == told.get(p.account, p.detail) for p in e.postings), "a wrong detail")
         must(not any(e.sums[fund, "cash", "D"] and e.sums[fund, "cash", "C"] for fund in e.funds), "cash both ways")
         for out, back in (("transfer_out", "transfer_in"), ("due_from", "due_to")):
-            given = Counter({(fund, to): fen for (fund, account, to), fen in e.changes.items() if account == out})
+            pairs = Counter({(fund, to): fen for (fund, account, to), fen in e.changes.items() if account == out})
             taken = {(giver, fund): fen for (fund, account, giver), fen in e.changes.items() if account == back}
             if e.kind == "recovery":  # what another fund gives settles the receivable
-                taken = {pair: e.sums[pair[1], "receivable", "C"] for pair in given}
-            given.subtract(taken)
-            must(not any(given.values()) and (e.kind != "recovery" or len(given) < 2), f"{out} without its other half")
-        self.check_fence(e)
-        self.check_kind(e)
-
-    def check_fence(self, e: Entry) -> None:
+                taken = {pair: e.sums[pair[1], "receivable", "C"] for pair in pairs}
+            pairs.subtract(taken)
+            must(not any(pairs.values()) and (e.kind != "recovery" or len(pairs) < 2), f"{out} without its other half")
         given = {(p.fund, p.detail) for p in e.postings if p.account in ("transfer_out", "due_from") and p.side == "D"}
         held, promise = {kind for kind, _ in e.evidence}, e.kind == "encumbrance"
         fenced = {p.fund for p in e.postings if f"{p.account}:{p.side}" in FENCE}
@@ -252,44 +245,47 @@ class Journal:
             into |= {"payee" * (e.kind == "disbursement")} if not into or e.sums[fund, "expenditure", "D"] else set()
             valid = [
                 needs for *who, to, start, until, needs in self.permits[fund]
-                if who == [e.purpose, e.payee_class] and start <= e.effective < until and (promise or {to} == into)
+                if who == [e.purpose, e.payee_class] and (promise or {to} == into)
+                and (start <= e.effective < until or (e.kind == "settlement" and not e.sums[fund, "cash", "C"]))
             ]  # fmt: skip
             enough = any(held if e.kind == "advance" and needs else needs <= held for needs in valid)
             must(valid and e.payee.strip() and (promise or enough), f"outside the fence of {fund}, or without evidence")
         must(all(a != b and b.split("/", 2)[1:] == [e.payee_class, e.payee] for a, b in given), "not to the payee")
+        self.check_kind(e)
 
-    def check_kind(self, e: Entry) -> None:
-        """What single kinds must keep: periods, promises, year ends, advances, what is lent and given back."""
+    def check_kind(self, e: Entry) -> None:  # periods, promises, year ends, advances, what is lent and given back
         if e.kind in ("open_fund", "amend_fund"):
-            fund, before = fund_of(e)[0], self.funds.get(fund_of(e)[0]["id"])
+            fund, before = e.fund()[0], self.funds.get(e.fund()[0]["id"])
             other = before and before["others"] != fund["others"] and self.balances[fund["id"], "cash", ""]
             must((before is not None) == (e.kind == "amend_fund") and not other, "it is open, or not, or holds money")
         elif e.kind == "close":
             through = e.term("through", "-01")
-            budget = [key for key in self.balances if key[1] == "unencumbered" and f"{key[2]}-12" <= through]
+            budget = [k for k, n in self.balances.items() if n and k[1] == "unencumbered" and f"{k[2]}-12" <= through]
             must(e.effective[:7] > through >= self.open and not budget, "not over, closed before, or with budget left")
-        elif e.kind == "refusal":
-            must(e.terms[0][0] == "refused" and e.key[:8] == "refusal/" and e.effective >= self.recorded, "no refusal")
         elif e.kind == "surrender":
             free = all(e.sums[fund, "cash", "C"] + self.owed[fund] <= self.unbacked[fund] for fund in e.funds)
-            given = {p.detail: self.balances[p.fund, "funding", p.detail] for p in e.postings if p.account != "cash"}
-            source = set(given) == {e.payee} and all(given.values()) and e.payee.strip()
+            given = [any(self.balances[p.fund, a, e.payee] for a in GIVEN[:2]) for p in e.postings]
+            source = all(given) and e.payee.strip() and {p.detail for p in e.postings} <= {e.payee, ""}
             must(free and source, "what lapsed goes back to whom it came from, after what is owed to other funds")
+        refuses = e.kind != "refusal" or (e.terms[0][0], e.key[:8]) == ("refused", "refusal/")
+        must(refuses and (e.kind != "refusal" or e.effective >= self.recorded), "no refusal")
         must(e.kind != "reopen" or e.term("from", "-01") < self.open, "the month is not closed")
-        until = e.term("expires") if e.kind == "encumbrance" and e.terms else e.effective
-        must(e.kind != "encumbrance" or (e.reference and until >= e.effective), "no reference, or expired at once")
-        for p in e.postings if e.reference else ():
-            year, last, _ = self.promises.get((p.fund, e.reference), (e.year, "", 0))
-            used = e.kind != "release" and p.account == "encumbered" and (p.side == "D" or self.balances[p[:3]])
-            must(not used or not last or e.effective <= last, f"the promise expired on {last}")
-            freed = "authority" if year < e.year and self.funds[p.fund]["lapses"] else "unencumbered"
-            must(e.kind != "release" or p.side == "D" or p.account == freed, f"not released as {freed}")
+        must((e.reference or e.kind != "encumbrance") and (e.until or "9") >= e.effective, "unnamed, or expired")
+        for p in (p for p in e.postings if p.account in BOUND):
+            year, last, _, to, _ = self.promises.get(p[:3:2], (e.year, "", 0, e.to, 0))
+            free = not any(self.balances[p.fund, name, p.detail] for name in BOUND)
+            late = last and e.effective > last and p.account == "encumbered" and self.balances[p[:3]]
+            gone = self.lapsed(p.fund, e.sums[p.fund, "encumbered", "D"], year, e.year)
+            must(
+                e.kind == "release" or free or (to == e.to and not late),
+                f"promised for something else, or until {last}",
+            )
+            must(e.kind != "release" or e.sums[p.fund, "authority", "C"] == gone, f"{gone} fen have lapsed")
         for fund in e.funds if e.kind in ("loan", "carry_forward", "settlement", "recovery") else ():
             year, rules, left = e.year, self.funds[fund], self.balances[fund, "unencumbered", str(e.year)]
-            lends, borrows = e.sums[fund, "due_from", "D"], e.sums[fund, "due_to", "C"]
-            must(e.kind != "loan" or not lends or not (borrows or rules["lapses"]), "it lends what it may not keep")
-            fresh = sum(self.inflows[fund, year - n] for n in range(int(rules["years"] or 0)))
-            kept = 0 if rules["lapses"] else min(left, max(0, fresh) + self.owed[fund]) if rules["years"] else left
+            lends = e.sums[fund, "due_from", "D"] and (rules["lapses"] or rules["years"] or e.sums[fund, "due_to", "C"])
+            must(e.kind != "loan" or not lends, "it lends what it may not keep")
+            kept = left - self.lapsed(fund, left, 0, year)
             ways = [("unencumbered", str(year), "D", left), ("unencumbered", str(year + 1), "C", kept)]
             ways = [way for way in (*ways, ("authority", "", "C", left - kept)) if way[3]]
             ends = e.effective[4:] == "-12-31" and [p[1:] for p in e.postings if p.fund == fund] == ways
@@ -299,54 +295,58 @@ class Journal:
             must(e.kind != "settlement" or 0 < advanced == e.sums[fund, "advanced", "C"], "not the whole advance")
             must(e.kind != "recovery" or arrived == e.sums[fund, "receivable", "C"], "collected is what arrives")
 
+    def lapsed(self, fund: str, fen: int, since: int, year: int) -> int:  # at a year's end, or of what was used before
+        lapses, years = self.funds[fund]["lapses"], int(self.funds[fund]["years"] or 0)
+        left = fen + sum(self.balances[fund, "unencumbered", str(y)] for y in range(since or year + 1, year + 1))
+        fresh = max(0, sum(self.inflows[fund, y] for y in range(year + 1 - bool(since) - years, year + 1)))
+        return 0 if since >= year else fen if lapses else max(0, min(fen, left - fresh - self.owed[fund])) * (years > 0)
+
     def fold(self, e: Entry) -> None:
         self.seq, self.recorded = e.seq, e.recorded
         self.keys.add(e.key)
         mirrors, blue = e.kind in MIRRORS, e.kind == "correction"
         kind, since = self.booked[e.reference][2:4] if mirrors else (e.kind, e.year)
-        raised = any(p.account == "encumbered" and (p.side == "C") == (p.fen > 0) for p in e.postings)
         for p in e.postings:
-            year, last, first = self.promises.get(p[:3:2], (0, "", 0))
-            if p.account == "encumbered" and e.kind == "encumbrance" and not (year and self.balances[p[:3]]):
-                first = first or year  # a new promise, where nothing is left of the old one
-                self.promises[p[:3:2]] = e.year, e.term("expires") if e.terms else "", first if first < e.year else 0
-            elif p.account == "encumbered" and e.kind == "encumbrance":
-                self.promises[p[:3:2]] = min(year, e.year), e.term("expires") if e.terms else last, first
-            elif p.account == "encumbered" and mirrors and raised and first:
-                self.promises[p[:3:2]] = first, last, 0  # what was promised before may be back
+            year, last, first, to, bound = self.promises.get(p[:3:2], (0, "", 0, e.to, 0))
+            if p.account == "encumbered" and mirrors and first and (p.side == "C") == (p.fen > 0):
+                self.promises[p[:3:2]] = first, last, 0, to, bound  # what was promised before may be back
+            elif p.account == "encumbered" and e.kind == "encumbrance" and self.balances[p[:3]]:
+                self.promises[p[:3:2]] = min(year, e.year), e.until or last, first, to, bound
+            elif p.account == "encumbered" and e.kind == "encumbrance":  # a new promise: nothing is left of the old one
+                first, bound = first or year, bound if to == e.to else e.seq
+                self.promises[p[:3:2]] = e.year, e.until, first * (first < e.year), e.to, bound
             self.owed[p.fund] += (p.account == "due_to") * (p.fen if p.side == "C" else -p.fen)
             if p.account == "authority" and p.side == "DC"[blue] and kind not in ("loan", "repayment", "recovery"):
                 self.inflows[p.fund, since] += -p.fen if blue else p.fen
+        for (fund, account, giver), fen in e.changes.items():  # what comes back from another fund is not new
+            net = self.balances[fund, "transfer_in", giver] - self.balances[fund, "transfer_out", giver]
+            if account == "transfer_in":
+                self.inflows[fund, since] += max(0, net + fen) - max(0, net) - fen
         self.balances.update(e.changes)
         self.unbacked.update(e.unbacked)
-        for key in [key for key in e.changes if not self.balances[key]]:
-            del self.balances[key]
         if e.kind in ("open_fund", "amend_fund"):
-            fund, permits = fund_of(e)
+            fund, permits = e.fund()
             self.funds[fund["id"]], self.permits[fund["id"]] = fund, permits
         elif e.kind in ("close", "reopen"):  # what follows a month is greater than its name and a plus
             self.open = e.term("through", "-01") + "+" if e.kind == "close" else e.term("from", "-01")
-        elif mirrors:
-            self.reversed.add(e.reference)
+        self.reversed |= {e.reference} if mirrors else set()
         paid = Counter({fund: -e.changes[fund, "cash", ""] for fund in e.funds if PAID in SHAPES.get(e.kind, "")})
         self.booked[str(e.seq)] = e.mirrored(len(e.postings)), len(e.postings), e.kind, e.year, +paid
 
 
-def entries_of(file: Any) -> Any:
-    """The bytes of each entry; an entry begins at its first line."""
-    held = b""
-    while chunk := file.read(1 << 20):
-        *whole, held = re.split(b"(?<=\n)(?=estate_funds entry 1\n)", held + chunk)
-        yield from whole
-    yield from [held] if held else []
-
-
 def verify(bundle: zipfile.ZipFile, note: bytes, keys: list[str], old: list[bytes]) -> tuple[list[str], list[str]]:
     """What was covered, and what was found."""
+
+    def entries(file: Any, held: bytes = b"") -> Any:  # an entry begins at its first line
+        while chunk := file.read(1 << 20):
+            *whole, held = re.split(b"(?<=\n)(?=estate_funds entry 1\n)", held + chunk)
+            yield from whole
+        yield from [held] if held else []
+
     journal, leaves, named = Journal(), list[bytes](), set[str]()
     checkpoint, *older = [must(NOTE.fullmatch(one.decode()), "not a checkpoint") for one in (note, *old)]
     findings = [broken for key in keys if (broken := fault(checkpoint, key))]
-    for data in entries_of(bundle.open("journal.txt")):
+    for data in entries(bundle.open("journal.txt")):
         leaves.append(hashlib.sha256(b"\x00" + data).digest())
         try:
             e = Entry(data)
@@ -361,8 +361,8 @@ def verify(bundle: zipfile.ZipFile, note: bytes, keys: list[str], old: list[byte
         grown, root = len(leaves) - int(one["size"]), base64.b64encode(root_of(leaves[: int(one["size"])])).decode()
         if grown < 0 or (grown and one is checkpoint) or (one["origin"], one["root"]) != (checkpoint["origin"], root):
             findings.append(f"{len(leaves)} entries are not those of {one['origin']} {one['size']}, or do not begin so")
-    balances = "".join("\t".join((*key, f"{fen}\n")) for key, fen in sorted(journal.balances.items()))
-    findings += ["balances.txt does not hold the balances"] * (balances.encode() != bundle.read("balances.txt"))
+    balances = ["\t".join((*key, f"{fen}\n")).encode() for key, fen in sorted(journal.balances.items()) if fen]
+    findings += ["balances.txt does not hold the balances"] * (b"".join(balances) != bundle.read("balances.txt"))
     for name, times in Counter(bundle.namelist()).items():
         whole = name[9:] in named and hashlib.sha256(bundle.read(name)).hexdigest() == name[9:]
         if times > 1 or not (whole or name in ("checkpoint", "keys.txt", "balances.txt", "journal.txt")):
@@ -372,7 +372,7 @@ def verify(bundle: zipfile.ZipFile, note: bytes, keys: list[str], old: list[byte
         f"journal     {checkpoint['origin']}: {len(leaves)} entries, {refusals} of them refusals",
         f"seal        {len(leaves)}:{root_of(leaves).hex()}, and {len(older)} older checkpoints",
         f"signatures  {len(keys)}" if keys else "signatures  not checked: no --key was given",
-        f"contents    {len(journal.balances)} balances, {len(set(bundle.namelist())) - 4} of {len(named)} documents",
+        f"contents    {len(balances)} balances, {len(set(bundle.namelist())) - 4} of {len(named)} documents",
     ], findings
 
 

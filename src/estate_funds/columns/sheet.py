@@ -61,6 +61,7 @@ class Sheet:
 
     def __init__(self, block: Columns) -> None:
         self.block = block
+        self._words: dict[str, tuple[Numbers, list[str]]] = {}
         column = block.drafts.batch.column
         self.n = len(block)
         self.kind = _numbers(column("kind"), KINDS)
@@ -83,8 +84,10 @@ class Sheet:
 
     def words(self, name: str) -> tuple[Numbers, list[str]]:
         """An encoded column of the drafts: the number of each entry's word, and the words."""
-        column = trimmed(self.column(name))
-        return np.asarray(column.indices), column.dictionary.to_pylist()
+        if name not in self._words:
+            column = trimmed(self.column(name))
+            self._words[name] = (np.asarray(column.indices), column.dictionary.to_pylist())
+        return self._words[name]
 
     @cached_property
     def fund_names(self) -> list[str]:

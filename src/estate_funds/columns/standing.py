@@ -22,7 +22,7 @@ from estate_funds.columns.sheet import KINDS, NO_ACCOUNT, NO_KIND, Flags, Sheet,
 from estate_funds.errors import Refusal
 from estate_funds.funds import Account, Fund, Side
 from estate_funds.journal import Draft, Evidence, Kind, Posting
-from estate_funds.ledger import PAYMENTS, Ledger, Promise, expiry, grown
+from estate_funds.ledger import PAYMENTS, Ledger, Promise, renewed
 from estate_funds.ledger.checks import check_fence, check_liability
 from estate_funds.ledger.shapes import FENCED, HANDED
 from estate_funds.money import MAX_FEN
@@ -31,6 +31,7 @@ D, C = Side.DEBIT.value, Side.CREDIT.value
 _ACCOUNTS = tuple(account.value for account in Account)
 _CASH, _SPENT = Account.CASH.value, Account.EXPENDITURE.value
 _ENCUMBERED, _AUTHORITY = Account.ENCUMBERED.value, Account.AUTHORITY.value
+_TRANSFER_OUT = Account.TRANSFER_OUT.value
 _FENCED = by_place(FENCED).astype(bool)
 _HANDED = by_place(frozenset((account, D) for account in HANDED)).astype(bool)
 _SPENDS = by_place(frozenset({(_SPENT, D), (_SPENT, C)})).astype(bool)
@@ -125,8 +126,8 @@ def _liable(fund: Fund) -> Flags:
     return fine
 
 
-def _sample(kind: Kind, on: date = date.min, **fields: object) -> Draft:
-    return Draft(kind=kind, effective=on, key="-", maker="-", approver="-", narrative="-", **fields)  # type: ignore[arg-type]
+def _sample(kind: Kind, **fields: object) -> Draft:
+    return Draft(kind=kind, effective=date.min, key="-", maker="-", approver="-", narrative="-", **fields)  # type: ignore[arg-type]
 
 
 # --- a block in its ledger --------------------------------------------------------------------------------------------
@@ -191,12 +192,13 @@ class Standing:
         nothing = np.zeros(NO_ACCOUNT + 1, bool)
         accounts = np.array([nothing if fund is None else self.fences.liable(fund) for fund in funds])
         wrong = ~accounts[sheet.fund, sheet.account]
-        # What a release gives back of a fund that carries nothing forward depends on the year of the promise.
-        carries = np.array([fund is not None and fund.carry_forward for fund in funds], bool)
+        # What a release gives back of a fund whose budget lapses depends on the year of the promise.
+        carries = np.array([f is not None and f.carry_forward and not f.surplus_after_years for f in funds], bool)
         wrong |= (sheet.line_kind == _RELEASE) & ~carries[sheet.fund]
         fine[sheet.row[wrong]] = False
         fine[self._outside(funds, fine)] = False
-        fine[self._expired()] = False
+        fine[self._unkept()] = False
+        fine[self._given_back()] = False
         return fine
 
     def _outside(self, funds: Sequence[Fund | None], fine: Flags) -> Ints:
@@ -275,8 +277,8 @@ class Standing:
         sets = [frozenset(word for n, word in enumerate(words) if bits >> n & 1) for bits in met.dictionary.to_pylist()]
         return np.asarray(met.indices), sets
 
-    def _expired(self) -> Ints:
-        """Payments against a promise, or additions to one, that may have expired.
+    def _unkept(self) -> Ints:
+        """Payments against a promise, or additions to one, that may have expired, or bind something else.
 
         Whatever entries of this block add to a promise, its last day is the one it had or one that they name. One that
         stands at nought now has no last day until then.
@@ -284,20 +286,44 @@ class Standing:
         sheet = self.sheet
         paying = _REDEEMED[sheet.place] & _PAYING[sheet.line_kind]
         lines = np.flatnonzero(paying | (_PROMISED[sheet.place] & (sheet.line_kind == _ENCUMBRANCE)))
+        if not len(lines):
+            return lines
+        rows, balance, (bound, wanted) = sheet.row[lines], sheet.balance[lines], self._bound
+        most = np.full(len(self.held), -1)
+        most[balance] = bound[rows]
+        doubted = np.zeros(len(self.held), bool)
+        doubted[balance[most[balance] != bound[rows]]] = True  # entries that bind it differently
         limit = np.full(len(self.held), NO_LAST_DAY, np.int64)
-        touched = np.zeros(len(self.held), bool)
-        touched[sheet.balance[lines]] = True
-        owed = np.flatnonzero(touched & (self.held != 0)) if self._fits else np.flatnonzero(touched)
-        for number, promise in zip(owed.tolist(), promises_of(self.ledger, sheet.pairs(owed)), strict=True):
-            if promise is not None and promise.expires is not None:
-                limit[number] = from_day(promise.expires)
+        touched = np.flatnonzero(most >= 0)
+        for number, promise in zip(touched.tolist(), promises_of(self.ledger, sheet.pairs(touched)), strict=True):
+            if promise is not None:
+                doubted[number] |= promise.to != wanted[most[number]]
+                if promise.expires is not None and self.held[number]:
+                    limit[number] = from_day(promise.expires)
         if (self.last != NO_LAST_DAY).any():
             promised = np.flatnonzero(_PROMISED[sheet.place])
             np.minimum.at(limit, sheet.balance[promised], self.last[sheet.row[promised]])
-        elif len(owed) == 0 or (limit == NO_LAST_DAY).all():
-            return owed[:0]
-        rows = sheet.row[lines]
-        return rows[limit[sheet.balance[lines]] < sheet.effective[rows]]
+        return rows[doubted[balance] | (limit[balance] < sheet.effective[rows])]
+
+    @cached_property
+    def _bound(self) -> tuple[Places, list[tuple[str, str, str]]]:
+        """The number of what each entry would bind of a promise, and what that is."""
+        codes, words = zip(*map(self.sheet.words, ("purpose", "payee_class", "payee")), strict=True)
+        number, first = combined([(of, len(among)) for of, among in zip(codes, words, strict=True)])
+        chosen = ([among[code] for code in of[first].tolist()] for of, among in zip(codes, words, strict=True))
+        return number, list(zip(*chosen, strict=True))
+
+    def _given_back(self) -> Ints:
+        """Entries by which a fund may get back what it gave another: how old that is, the plain gate says."""
+        sheet = self.sheet
+        lines = np.flatnonzero(sheet.is_account(Account.TRANSFER_IN))
+        numbers, of = np.unique(sheet.balance[lines], return_inverse=True)
+        if not len(numbers):
+            return lines
+        given = set(sheet.pairs(np.unique(sheet.balance[sheet.is_account(Account.TRANSFER_OUT)])))
+        balances = self.ledger.balances
+        back = [pair in given or (pair[0], _TRANSFER_OUT, pair[1]) in balances for pair in sheet.pairs(numbers)]
+        return np.asarray(sheet.row[lines[np.array(back)[of]]])
 
     # --- what the block leaves ---
 
@@ -342,7 +368,7 @@ class Standing:
 
     def _promise(self, lines: slice) -> None:
         """The promises that encumbrances make or add to, as `Ledger.advance` keeps them."""
-        made, held, pairs, drafts, new = self._growing
+        made, held, pairs, new = self._growing
         some = slice(*np.searchsorted(made, (lines.start, lines.stop)).tolist())
         if some.start == some.stop:
             return
@@ -351,42 +377,39 @@ class Standing:
         # The usual case: each is the first of its fund and reference, or the same as what is there.
         if first and list(map(promises.setdefault, pairs[some], new[some])) == new[some]:
             return
-        known = promises_of(self.ledger, pairs[some])
-        for pair, before, fen, draft in zip(pairs[some], known, held[some].tolist(), drafts[some], strict=True):
-            grew = grown(promises.get(pair) or before, fen, draft)
-            if grew is not None:
-                promises[pair] = grew
+        known, seqs = promises_of(self.ledger, pairs[some]), self.sheet.row[made[some]] + self.sheet.block.first_seq
+        grew = zip(pairs[some], known, held[some].tolist(), new[some], seqs.tolist(), strict=True)
+        for pair, before, fen, promise, seq in grew:
+            promises[pair] = renewed(promises.get(pair) or before, fen, promise, seq)
 
     @cached_property
-    def _growing(self) -> tuple[Ints, Ints, list[tuple[str, str]], list[Draft], list[Promise]]:
+    def _growing(self) -> tuple[Ints, Ints, list[tuple[str, str]], list[Promise]]:
         """The postings that make or change a promise, with what their entries find held.
 
-        And for each the fund and reference, a draft that says as much of a promise, and the promise if it is the first.
+        And for each the fund and reference, and the promise that it would be by itself.
         """
         sheet = self.sheet
         made = np.flatnonzero(_PROMISED[sheet.place] & (sheet.line_kind == _ENCUMBRANCE))
         numbers, order = sheet.balance[made], np.arange(len(made))
-        # What adds to a promise and names no day leaves it as it is: only the first of a balance could be one that is
-        # to be copied from the past.
+        # What adds to a promise, names no day and is not of an earlier year leaves it as it is: only the first of a
+        # balance could be one that is to be copied from the past.
+        years = years_of(sheet.effective[sheet.row[made]])
         same = (self._before[made] != 0) & (self.last[sheet.row[made]] == NO_LAST_DAY)
+        same &= years == years.max(initial=0)
         first = np.empty(len(self.held), np.int64)
         first[numbers[::-1]] = order[::-1]  # of equal ones the last stays
         well_formed = self.last[sheet.row[made]] > -NO_LAST_DAY  # what is not will not pass
         made = made[(~same | (first[numbers] == order)) & well_formed]
-        drafts, promises = self._promising(sheet.row[made])
-        return made, self._before[made], sheet.pairs(sheet.balance[made]), drafts, promises
+        return made, self._before[made], sheet.pairs(sheet.balance[made]), self._promising(sheet.row[made])
 
-    def _promising(self, rows: Ints) -> tuple[list[Draft], list[Promise]]:
-        """For each encumbrance one that says as much of a promise, and the promise if it is the first."""
+    def _promising(self, rows: Ints) -> list[Promise]:
+        """The promise that each encumbrance would be by itself."""
         if not len(rows):
-            return [], []
-        day, last = self.sheet.effective[rows].astype(np.int64), self.last[rows]
-        number, first = combined([(day - day.min(), int(day.max() - day.min()) + 1), (last, NO_LAST_DAY + 1)])
-        drafts: list[Draft] = []
-        for at in first.tolist():
-            until = int(last[at])
-            terms = () if until == NO_LAST_DAY else (("expires", str(to_day(until))),)
-            drafts.append(_sample(Kind.ENCUMBRANCE, to_day(int(day[at])), terms=terms))
-        promises = [Promise(draft.effective.year, expiry(draft)) for draft in drafts]
-        numbers = number.tolist()
-        return [drafts[at] for at in numbers], [promises[at] for at in numbers]
+            return []
+        years, last, (bound, wanted) = years_of(self.sheet.effective[rows]), self.last[rows], self._bound
+        first_year, last_year = int(years.min()), int(years.max())
+        sizes = (last_year - first_year + 1, NO_LAST_DAY + 1, len(wanted))
+        number, first = combined(list(zip((years - first_year, last, bound[rows]), sizes, strict=True)))
+        chosen = zip(years[first].tolist(), last[first].tolist(), bound[rows[first]].tolist(), strict=True)
+        promises = [Promise(y, None if day == NO_LAST_DAY else to_day(day), wanted[to]) for y, day, to in chosen]
+        return [promises[at] for at in number.tolist()]

@@ -14,6 +14,7 @@ from estate_funds.ledger.records import (
     lapsed,
     mirror,
     release_key,
+    renewed,
     swapped,
 )
 from estate_funds.ledger.shapes import SHAPES
@@ -35,6 +36,7 @@ __all__ = [
     "mirror",
     "refold",
     "release_key",
+    "renewed",
     "replay",
     "swapped",
 ]

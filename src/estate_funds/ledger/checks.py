@@ -60,6 +60,7 @@ _texts = attrgetter(
 )  # fmt: skip
 # A lapse leaves cash behind its budget, a surrender takes it away.
 _UNBACKED = MIRRORS | {Kind.CARRY_FORWARD, Kind.RELEASE, Kind.SURRENDER}
+_GIVEN = (Account.FUNDING.value, Account.TRANSFER_IN.value, _TRANSFER_OUT, Account.SURRENDERED.value)
 _OF_OTHERS = frozenset({_CASH, _PAYABLE})
 
 
@@ -347,6 +348,8 @@ def check_fence(ledger: Ledger, draft: Draft) -> None:
                 into.add(PAYEE if draft.kind is Kind.DISBURSEMENT else "")  # it leaves the books
             permits = [p for p in permits if {p.into} == into]
         valid = [p for p in permits if p.start <= draft.effective and (p.until is None or draft.effective < p.until)]
+        if draft.kind is Kind.SETTLEMENT and not any(p.account == _CASH and p.fund == fund_id for p in draft.postings):
+            valid = permits  # what was paid in its time is audited later
         if not valid:
             raise _outside(fund, draft)
         if draft.kind is not Kind.ENCUMBRANCE:  # a promise; the evidence comes with the payment
@@ -397,12 +400,12 @@ def check_overdraft(ledger: Ledger, draft: Draft, changes: Mapping[BalanceKey, i
 
 def check_given_back(ledger: Ledger, draft: Draft, changes: Mapping[BalanceKey, int]) -> None:
     """No source is given back more than it gave: neither by a surrender, nor where its gift was itself an error."""
-    for fund, account, source in changes:
-        if account not in (Account.FUNDING.value, Account.SURRENDERED.value):
-            continue
-        gave, back = ((fund, a.value, source) for a in (Account.FUNDING, Account.SURRENDERED))
-        given = ledger.balances.get(gave, 0) + changes.get(gave, 0)
-        returned = ledger.balances.get(back, 0) + changes.get(back, 0)
+    for fund, source in {(fund, source) for fund, account, source in changes if account in _GIVEN}:
+        funding, came, went, returned = (
+            ledger.balances.get((fund, account, source), 0) + changes.get((fund, account, source), 0)
+            for account in _GIVEN
+        )
+        given = funding + max(0, came - went)
         if returned > given:
             raise Overdrawn(
                 f"{fund} would give {source} back more than it gave",

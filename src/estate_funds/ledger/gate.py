@@ -103,15 +103,15 @@ class Ledger:
         """Book an entry that `check` returned; nothing here can fail."""
         draft, mirrors = entry.draft, entry.draft.kind in MIRRORS
         if mirrors or draft.kind is Kind.ENCUMBRANCE:
-            self._promise(draft)
+            self._promise(entry)
+        for year, fen in list(came_in(draft, self.entry(named(draft)) if mirrors else None, self.balances)):
+            self.inflows[year] = self.inflows.get(year, 0) + fen
         for key, change in changes_of(draft).items():
             held = self.balances.get(key, 0) + change
             if held:
                 self.balances[key] = held
             else:
                 self.balances.pop(key, None)
-        for year, fen in came_in(draft, self.entry(named(draft)) if mirrors else None):
-            self.inflows[year] = self.inflows.get(year, 0) + fen
         self.keys[draft.key] = (entry.seq, draft.content_digest)
         if draft.kind in DEFINING:
             fund = kinds.defined(draft)
@@ -126,11 +126,11 @@ class Ledger:
         self.recorded = entry.recorded
         self.tree.append(entry.leaf)
 
-    def _promise(self, draft: Draft) -> None:
-        for posting in draft.postings:
+    def _promise(self, entry: Entry) -> None:
+        for posting in entry.draft.postings:
             if posting.account == _ENCUMBERED:
                 held = self.balances.get((posting.fund, _ENCUMBERED, posting.detail), 0)
-                promise = grown(self.promise(posting.fund, posting.detail), held, draft)
+                promise = grown(self.promise(posting.fund, posting.detail), held, entry.draft, entry.seq)
                 if promise is not None:
                     self.promises[posting.fund, posting.detail] = promise
 
@@ -214,13 +214,33 @@ class Ledger:
         document allows: what is used first is what came first, so it is what exceeds the inflows of the last years, and
         what the fund owes to others, which lapses neither.
         """
-        rules, left = self.funds[fund], self.balance(fund, Account.UNENCUMBERED, str(year))
-        if not rules.carry_forward:
-            return left
-        if not rules.surplus_after_years:
+        left = self.balance(fund, Account.UNENCUMBERED, str(year))
+        return left if not self.funds[fund].carry_forward else self._stale(fund, left, year, year)
+
+    def lapsed(self, fund: str, fen: int, since: int, year: int) -> int:
+        """What of `fen` lapses at once that come back in `year` from the budget of the year `since`.
+
+        It is what would have lapsed at the last year end, had it been there; below 0 for what is taken.
+        """
+        if since >= year or fund not in self.funds:
             return 0
-        years = range(year - rules.surplus_after_years + 1, year + 1)
-        fresh = max(0, sum(self.inflows.get((fund, y), 0) for y in years))
+        if not self.funds[fund].carry_forward:
+            return fen
+        years = range(since, year + 1)
+        left = sum(self.balance(fund, Account.UNENCUMBERED, str(y)) for y in years)
+        return max(0, min(fen, self._stale(fund, left + fen, year - 1, year)))
+
+    def releasing(self, fund: str, reference: str, fen: int, year: int) -> int:
+        """What of `fen` lapses that are released in a year of what a fund has promised under a reference."""
+        promise = self.promise(fund, reference)
+        return 0 if promise is None else self.lapsed(fund, fen, promise.year, year)
+
+    def _stale(self, fund: str, left: int, ended: int, year: int) -> int:
+        """What of the budget `left` came in too long before the end of the year `ended` to be carried forward."""
+        allowed = self.funds[fund].surplus_after_years
+        if not allowed:
+            return 0
+        fresh = max(0, sum(self.inflows.get((fund, y), 0) for y in range(ended - allowed + 1, year + 1)))
         return max(0, left - fresh - self.balance(fund, Account.DUE_TO))
 
 

@@ -22,7 +22,18 @@ from estate_funds.errors import (
 from estate_funds.funds import Account, Fund, Side, Terms
 from estate_funds.journal import Draft, Kind, Posting
 from estate_funds.ledger.checks import check_budget_year, check_ground
-from estate_funds.ledger.records import PAYMENTS, REFUSED, expiry, lapsed, mirror, named, postings_digest, swapped
+from estate_funds.ledger.records import (
+    PAYMENTS,
+    REFUSED,
+    Booked,
+    bound_to,
+    expiry,
+    lapsed,
+    mirror,
+    named,
+    postings_digest,
+    swapped,
+)
 from estate_funds.ledger.shapes import MIRRORS
 from estate_funds.money import format_yuan
 
@@ -31,6 +42,8 @@ if TYPE_CHECKING:
 
 D, C = Side.DEBIT.value, Side.CREDIT.value
 _ENCUMBERED = Account.ENCUMBERED.value
+_BOUND = (_ENCUMBERED, Account.ADVANCED.value)  # what is a payee's until it is paid, settled or released
+_SOURCES = (Account.FUNDING.value, Account.TRANSFER_IN.value)  # where the money of a fund comes from
 _MOST_YEARS = 99
 
 
@@ -67,8 +80,10 @@ def check_mirror(ledger: Ledger, draft: Draft) -> None:
         problem = "the entry counts in this year: a reversal in red cancels it"
     elif booked.effective.year > draft.effective.year:
         problem = f"the entry counts in {booked.effective.year}: it is not put right before that"
-    elif fault := _unlike(ledger, draft, booked.postings):
+    elif fault := _unlike(ledger, draft, booked):
         problem = fault
+    elif other := _made_over(ledger, draft):
+        problem = f"{other} was promised anew since, to somebody else: claim back what was paid"
     elif any(ledger.balance(fund, Account.RECOVERY, draft.reference) for fund, _ in booked.paid):
         problem = "what the entry paid is claimed back: waive that first"
     else:
@@ -77,17 +92,26 @@ def check_mirror(ledger: Ledger, draft: Draft) -> None:
     raise BadReversal(problem, where=draft.key, got=f"reference {draft.reference!r}")
 
 
-def _unlike(ledger: Ledger, draft: Draft, original: bytes) -> str:
+def _made_over(ledger: Ledger, draft: Draft) -> str:
+    """The reference under which a mirror would undo what was promised to one payee, and is promised to another now."""
+    for fund, account, reference, _, _ in draft.postings:
+        promise = ledger.promise(fund, reference) if account in _BOUND else None
+        if promise is not None and named(draft) < promise.since:
+            return reference
+    return ""
+
+
+def _unlike(ledger: Ledger, draft: Draft, original: Booked) -> str:
     """In what the postings of a mirror are not those of the original; empty where they are."""
     other = "the postings are not the mirror of that entry's"
     if draft.kind is Kind.REVERSAL:
-        alike = postings_digest(mirror(draft.postings, 0)) == original
+        alike = postings_digest(mirror(draft.postings, 0)) == original.postings
         return "" if alike else f"{other}: same accounts and sides, amounts negated"
-    total = len(draft.postings)
+    total, year, since = len(draft.postings), draft.effective.year, original.effective.year
     for lines in range(0, 2 * len({p.fund for p in draft.postings}) + 1, 2):  # two for each fund whose budget lapsed
         blue, rest = draft.postings[: total - lines], draft.postings[total - lines :]
-        if postings_digest(swapped(blue, 0)) == original:
-            if rest == lapsed(blue, ledger.funds, draft.effective.year):
+        if postings_digest(swapped(blue, 0)) == original.postings:
+            if rest == lapsed(blue, year, lambda fund, fen: ledger.lapsed(fund, fen, since, year)):
                 return ""
             return (
                 "the budget of the earlier year has lapsed, and so does what is freed of it: give `reverse` the ledger"
@@ -224,9 +248,9 @@ def _check_surrender(ledger: Ledger, draft: Draft) -> None:
     for posting in draft.postings:
         if posting.account != Account.SURRENDERED.value:
             continue
-        given = ledger.balance(posting.fund, Account.FUNDING, posting.detail)
+        given = any(ledger.balances.get((posting.fund, account, posting.detail)) for account in _SOURCES)
         if not draft.payee.strip() or posting.detail != draft.payee or not given:
-            sources = sorted(d for f, a, d in ledger.balances if f == posting.fund and a == Account.FUNDING.value and d)
+            sources = sorted({d for f, a, d in ledger.balances if f == posting.fund and a in _SOURCES and d})
             raise OutsideFence(
                 f"what lapsed in {posting.fund} goes back to whom it came from",
                 where=draft.key,
@@ -259,14 +283,34 @@ def _check_promise(ledger: Ledger, draft: Draft) -> None:
     if last is not None and last < draft.effective:
         raise Malformed("a promise that has expired when it is made", where=draft.key, got=last, wanted=draft.effective)
     for posting in draft.postings:
-        if posting.account == _ENCUMBERED and ledger.balances.get(posting[:3], 0):
-            _check_not_expired(ledger, draft, posting)
+        if posting.account == _ENCUMBERED:
+            if ledger.balances.get(posting[:3], 0):
+                _check_not_expired(ledger, draft, posting)
+            if any(ledger.balances.get((posting.fund, account, posting.detail)) for account in _BOUND):
+                _check_bound(ledger, draft, posting)
 
 
 def _check_payment(ledger: Ledger, draft: Draft) -> None:
     for posting in draft.postings:
         if posting.account == _ENCUMBERED and posting.side == D:
             _check_not_expired(ledger, draft, posting)
+        if posting.account in _BOUND:
+            _check_bound(ledger, draft, posting)
+
+
+def _check_bound(ledger: Ledger, draft: Draft, posting: Posting) -> None:
+    """What is promised, or paid ahead, to one payee for a purpose stays his: no other is paid or promised it."""
+    promise = ledger.promise(posting.fund, posting.detail)
+    if promise is not None and promise.to != bound_to(draft):
+        wanted, got = (" ".join(filter(None, of)) for of in (promise.to, bound_to(draft)))
+        raise OutsideFence(
+            f"{posting.fund} has promised {posting.detail} to somebody else, or for something else",
+            where=draft.key,
+            got=got,
+            wanted=wanted,
+            clause=f"{draft.document} {draft.clause}",
+            fix="release what is left of the promise, and promise anew",
+        )
 
 
 def _check_not_expired(ledger: Ledger, draft: Draft, posting: Posting) -> None:
@@ -283,22 +327,20 @@ def _check_not_expired(ledger: Ledger, draft: Draft, posting: Posting) -> None:
 
 
 def _check_release(ledger: Ledger, draft: Draft) -> None:
-    """Released budget is available again, but not what lapsed with its year in a fund that carries nothing forward."""
-    to: dict[str, str] = {}
-    for posting in draft.postings:
-        if posting.account == Account.ENCUMBERED.value:
-            promise = ledger.promise(posting.fund, posting.detail)
-            old = promise is not None and promise.year < draft.effective.year
-            lapsed = old and not ledger.funds[posting.fund].carry_forward
-            to[posting.fund] = Account.AUTHORITY.value if lapsed else Account.UNENCUMBERED.value
-    for posting in draft.postings:
-        wanted = to.get(posting.fund, "")
-        if posting.side == C and posting.account != wanted:
+    """Released budget is available again, but for what has lapsed since the year of the promise."""
+    freed, given_up = dict[str, int](), dict[str, int]()
+    for fund, account, _, _, fen in draft.postings:
+        moved = {_ENCUMBERED: freed, Account.AUTHORITY.value: given_up}.get(account)
+        if moved is not None:
+            moved[fund] = moved.get(fund, 0) + fen
+    for fund, fen in freed.items():
+        lapsing = ledger.releasing(fund, draft.reference, fen, draft.effective.year)
+        if given_up.get(fund, 0) != lapsing:
             raise Malformed(
-                f"not what a release does in {posting.fund}",
+                f"not what a release does in {fund}",
                 where=draft.key,
-                got=f"{posting.account} C",
-                wanted=f"{wanted} C" + (": the budget lapsed with its year" if wanted == "authority" else ""),
+                got=f"{format_yuan(given_up.get(fund, 0))} yuan given up",
+                wanted=f"{format_yuan(lapsing)} yuan" + (": the budget lapsed with its year" if lapsing else ""),
             )
 
 
@@ -386,12 +428,12 @@ def _check_loan(ledger: Ledger, draft: Draft) -> None:
             "a fund lends and borrows in one entry", where=draft.key, got=both[0], wanted="a lender and a borrower"
         )
     for fund in sorted(lends):
-        if not ledger.funds[fund].carry_forward:
+        if not ledger.funds[fund].carry_forward or ledger.funds[fund].surplus_after_years:
             raise OutsideFence(
-                f"{fund} carries nothing forward, so it lends nothing",
+                f"the budget of {fund} lapses, so it lends nothing",
                 where=draft.key,
                 got="a loan: paid back in another year, the budget would outlive its own",
-                wanted="a lender that carries forward, or a transfer",
+                wanted="a lender that carries forward without end, or a transfer",
                 clause=f"{ledger.funds[fund].document} {ledger.funds[fund].clause}",
             )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import NamedTuple, Protocol
 
-from estate_funds.funds import Account, Fund, Side
+from estate_funds.funds import Account, Side
 from estate_funds.journal import Draft, Kind, Posting
 from estate_funds.ledger.shapes import MIRRORS
 
@@ -17,6 +17,7 @@ PAYMENTS = frozenset({Kind.DISBURSEMENT, Kind.SPENDING, Kind.ADVANCE, Kind.SETTL
 D, C = Side.DEBIT.value, Side.CREDIT.value
 _CASH, _BUDGET, _AUTHORITY = Account.CASH.value, Account.UNENCUMBERED.value, Account.AUTHORITY.value
 _ENCUMBERED = Account.ENCUMBERED.value
+_TRANSFER_IN, _TRANSFER_OUT = Account.TRANSFER_IN.value, Account.TRANSFER_OUT.value
 _NOTHING_NEW = frozenset({Kind.LOAN, Kind.REPAYMENT, Kind.RECOVERY})  # money that is owed, or was here before
 _NUMBER = re.compile("[1-9][0-9]{0,17}")
 REFUSED = "refusal/"  # what the keys of refusals begin with
@@ -34,12 +35,16 @@ class Booked(NamedTuple):
 class Promise(NamedTuple):
     """An encumbrance of a fund under a reference: the year in which it rose from nought, and the last day to pay it.
 
-    `before` is the first year of all that were made under the reference, where this is not the first.
+    It binds a purpose, a payee class and a payee, until nothing is left of it. `before` is the first year of all that
+    were made under the reference, where this is not the first; `since` the first entry after which it was bound so,
+    where it was bound otherwise before.
     """
 
     year: int
     expires: date | None
+    to: tuple[str, str, str]
     before: int | None = None
+    since: int = 0
 
 
 class Past(Protocol):
@@ -75,25 +80,38 @@ class Nothing:
         """Nothing was booked before."""
 
 
-def grown(promise: Promise | None, held_fen: int, draft: Draft) -> Promise | None:
-    """A promise after an entry that found `held_fen` encumbered for it.
+def grown(promise: Promise | None, held_fen: int, draft: Draft, seq: int) -> Promise | None:
+    """A promise after the entry `seq`, which found `held_fen` encumbered for it: see `renewed`.
 
-    An encumbrance makes a new one where nothing was left of the old; what adds to a promise leaves its year, unless it
-    is of an earlier one, and its last day, unless it names another. A mirror may bring back what was promised before
-    the new one: so that no lapse is escaped, all of it counts from the first year then. No other kind changes one.
+    A mirror may bring back what was promised before the new one: so that no lapse is escaped, all of it counts from the
+    first year then. No kind but an encumbrance and a mirror changes one.
     """
     if draft.kind in MIRRORS:
         raised = any(p.account == _ENCUMBERED and (p.side == C) == (p.amount_fen > 0) for p in draft.postings)
         return promise._replace(year=promise.before, before=None) if raised and promise and promise.before else promise
     if draft.kind is not Kind.ENCUMBRANCE:
         return promise
-    expires = expiry(draft)
+    return renewed(promise, held_fen, Promise(draft.effective.year, expiry(draft), bound_to(draft)), seq)
+
+
+def renewed(promise: Promise | None, held_fen: int, made: Promise, seq: int) -> Promise:
+    """A promise after the encumbrance `seq`, which by itself would be the promise `made`.
+
+    It makes a new one where nothing was left of the old. What adds to a promise leaves its year, unless it is of an
+    earlier one, and its last day, unless it names another.
+    """
     if promise is None:
-        return Promise(draft.effective.year, expires)
-    if held_fen == 0:
-        first = promise.before or promise.year
-        return Promise(draft.effective.year, expires, first if first < draft.effective.year else None)
-    return promise._replace(year=min(promise.year, draft.effective.year), expires=expires or promise.expires)
+        return made
+    if held_fen:
+        return promise._replace(year=min(promise.year, made.year), expires=made.expires or promise.expires)
+    first = promise.before or promise.year
+    since = promise.since if made.to == promise.to else seq
+    return made._replace(before=first if first < made.year else None, since=since)
+
+
+def bound_to(draft: Draft) -> tuple[str, str, str]:
+    """What a promise binds."""
+    return draft.purpose, draft.payee_class, draft.payee
 
 
 def expiry(draft: Draft) -> date | None:
@@ -122,17 +140,27 @@ def booked_of(draft: Draft) -> Booked:
     return Booked(postings_digest(draft.postings), draft.kind.value, draft.effective, tuple(paid.items()))
 
 
-def came_in(draft: Draft, original: Booked | None) -> Iterator[tuple[tuple[str, int], int]]:
-    """The authority that comes into funds by an entry: (fund, year), fen.
+def came_in(
+    draft: Draft, original: Booked | None, held: Mapping[BalanceKey, int]
+) -> Iterator[tuple[tuple[str, int], int]]:
+    """The authority that comes into funds by an entry, which finds the balances `held`: (fund, year), fen.
 
-    What comes back is no younger than it was, and what is borrowed is not the fund's own. A mirror, whose original is
-    given, takes out of the year of that what it brought in.
+    What comes back is no younger than it was, so what another fund gives counts as far as it exceeds what was given
+    there; and what is borrowed is not the fund's own. A mirror, whose original is given, takes out of the year of that
+    what it brought in.
     """
     kind, year = (draft.kind, draft.effective.year) if original is None else (original.kind, original.effective.year)
     blue = draft.kind is Kind.CORRECTION
-    for posting in () if kind in _NOTHING_NEW else draft.postings:
-        if posting.account == _AUTHORITY and posting.side == (C if blue else D):
-            yield (posting.fund, year), -posting.amount_fen if blue else posting.amount_fen
+    given: dict[tuple[str, str], int] = {}
+    for fund, account, detail, side, fen in () if kind in _NOTHING_NEW else draft.postings:
+        if account == _AUTHORITY and side == (C if blue else D):
+            yield (fund, year), -fen if blue else fen
+        elif account == _TRANSFER_IN:
+            given[fund, detail] = given.get((fund, detail), 0) + (fen if side == C else -fen)
+    for (fund, giver), fen in given.items():
+        net = held.get((fund, _TRANSFER_IN, giver), 0) - held.get((fund, _TRANSFER_OUT, giver), 0)
+        if net < 0 or net + fen < 0:
+            yield (fund, year), max(0, net + fen) - max(0, net) - fen
 
 
 def postings_digest(postings: Iterable[Posting]) -> bytes:
@@ -156,18 +184,20 @@ def swapped(postings: Iterable[Posting], year: int) -> tuple[Posting, ...]:
     )
 
 
-def lapsed(blue: Iterable[Posting], funds: Mapping[str, Fund], year: int) -> tuple[Posting, ...]:
-    """What follows a blue mirror in funds that carry nothing forward: the budget of the earlier year has lapsed.
+def lapsed(blue: Iterable[Posting], year: int, lapse: Callable[[str, int], int]) -> tuple[Posting, ...]:
+    """What follows a blue mirror where the budget of the earlier year has lapsed.
 
-    So what the mirror frees lapses at once, and what it takes is not taken from the budget of this year.
+    What the mirror frees of it lapses at once, and what it takes of it is not taken from the budget of this year.
+    `lapse` gives fen of a fund for the fen that are freed: see `Ledger.lapsed`.
     """
     freed: dict[str, int] = {}
     for fund, account, _, side, fen in blue:
-        if account == _BUDGET and fund in funds and not funds[fund].carry_forward:
+        if account == _BUDGET:
             freed[fund] = freed.get(fund, 0) + (fen if side == C else -fen)
+    gone = {fund: lapse(fund, fen) for fund, fen in freed.items()}
     return tuple(
         Posting(fund, account, detail, side if fen > 0 else (C if side == D else D), abs(fen))
-        for fund, fen in freed.items()
+        for fund, fen in gone.items()
         if fen
         for account, detail, side in ((_BUDGET, str(year), D), (_AUTHORITY, "", C))
     )

@@ -55,7 +55,7 @@ CROSSINGS = (("transfer_out", "transfer_in"), ("due_from", "due_to"))
 DEFINING = (Kind.OPEN_FUND, Kind.AMEND_FUND)
 WITH_TERMS = frozenset({*DEFINING, Kind.CLOSE, Kind.REOPEN, Kind.REFUSAL})
 # What a decision of somebody else rests on: a document, a clause, and the paper that says so.
-ON_APPROVAL = frozenset({Kind.WAIVER, Kind.REOPEN})
+ON_APPROVAL = frozenset({Kind.LOAN, Kind.WAIVER, Kind.REOPEN})
 # Accounts that are not divided by a detail.
 WHOLE = frozenset({Account.CASH.value, Account.AUTHORITY.value, Account.EXPENDED.value})
 # What the postings of each account must say again of the entry.

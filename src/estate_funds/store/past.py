@@ -107,7 +107,7 @@ class StoredPast:
             draft = stored.entry.draft
             lines = [p for p in draft.postings if p.account == _ENCUMBERED and (p.fund, p.detail) in wanted]
             for pair in {(line.fund, line.detail) for line in lines}:
-                promise = grown(found.get(pair), held.get(pair, 0), draft)
+                promise = grown(found.get(pair), held.get(pair, 0), draft, stored.entry.seq)
                 if promise is not None:
                     found[pair] = promise
             for fund, _, detail, side, fen in lines:

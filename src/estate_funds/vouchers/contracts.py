@@ -207,8 +207,9 @@ def release(
 ) -> Draft:
     """Free what is encumbered under a reference and will not be paid: all of it, or fen by fund under a key.
 
-    It is available again, except in a fund that carries nothing forward: there a promise of an earlier year has lapsed
-    with that year. After all of it is released, the same claim may be promised anew (see `Ledger.attempt`).
+    It is available again, but for what has lapsed since: all that was promised in an earlier year, in a fund that
+    carries nothing forward; what would have become surplus, in one that does so for some years only. After all of it is
+    released, the same claim may be promised anew (see `Ledger.attempt`).
     """
     if amounts is None:
         amounts = {
@@ -223,11 +224,13 @@ def release(
         raise InputError(what, where=reference, wanted="a promise that stands" if not amounts else "key=...")
     postings: list[Posting] = []
     for fund, fen in amounts.items():
-        made = ledger.promise(fund, reference)
-        lapsed = made is not None and made.year < on.year and not ledger.funds[fund].carry_forward
-        freed = (Account.AUTHORITY, "") if lapsed else (Account.UNENCUMBERED, str(on.year))
+        lapsing = ledger.releasing(fund, reference, fen, on.year)
         postings.append(line(fund, Account.ENCUMBERED, D, fen, reference))
-        postings.append(line(fund, freed[0], C, fen, freed[1]))
+        if fen != lapsing:
+            left = fen - lapsing if lapsing else fen
+            postings.append(line(fund, Account.UNENCUMBERED, C, left, str(on.year)))
+        if lapsing:
+            postings.append(line(fund, Account.AUTHORITY, C, lapsing))
     return draft_of(Kind.RELEASE, key, narrative, on=on, hands=hands, reference=reference, postings=tuple(postings))
 
 

@@ -23,13 +23,15 @@ def reverse(entry: Entry, *, on: date, hands: Hands, narrative: str, ledger: Led
     """Put an entry right: within its year in red, negative on the same sides (红字冲销); an earlier year's in blue.
 
     The blue correcting voucher (蓝字更正) has the sides swapped. Give the ledger where a fund may carry nothing
-    forward: its budget of that year has lapsed, and what the correction frees lapses in the same voucher.
+    forward, or not for ever: its budget of that year has lapsed, and what the correction frees of it lapses in the same
+    voucher.
     Source: 会计基础工作规范 51.
     """
     red = entry.draft.effective.year == on.year
     postings = (mirror if red else swapped)(entry.draft.postings, on.year)
     if ledger is not None and not red:
-        postings = (*postings, *lapsed(postings, ledger.funds, on.year))
+        since = entry.draft.effective.year
+        postings += lapsed(postings, on.year, lambda fund, fen: ledger.lapsed(fund, fen, since, on.year))
     return draft_of(
         Kind.REVERSAL if red else Kind.CORRECTION,
         f"reversal/{entry.seq}",
