@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from estate_funds.errors import EstateFundsError, InvariantBroken, LedgerFormatError, StoreUnavailable
+from estate_funds.errors import EstateFundsError, InputError, InvariantBroken, LedgerFormatError, StoreUnavailable
 from estate_funds.funds import Account
 from estate_funds.journal import Draft, Entry
 from estate_funds.ledger import Ledger
@@ -58,7 +58,7 @@ class Store:
         self.sql = Statements(tables_of(prefix, schema), engine.dialect.name)
         self._writer = for_writing(engine)
         self._reader = for_reading(engine)
-        self._errors: tuple[type[Exception], ...] = (DBAPIError, driver_error(engine))
+        self._errors: tuple[type[Exception], ...] = (DBAPIError, InvalidRequestError, driver_error(engine))
         self._caller = caller
         self._memory: Connection | None = None
         self._turns = threading.RLock()  # of the one connection to a ledger in memory
@@ -107,9 +107,10 @@ class Store:
         """Work inside the transaction of a SQLAlchemy Connection or Session: it alone commits, or rolls back.
 
         `writing` is a savepoint of it. With `create`, a ledger that is not there is made in it. Raises
-        LedgerFormatError as `open` does, StoreUnavailable for a connection that commits each statement by itself.
+        LedgerFormatError as `open` does, StoreUnavailable for a connection that commits each statement by itself, or
+        whose transaction is over, InputError for what is neither.
         """
-        caller = connection if isinstance(connection, Connection) else connection.connection()
+        caller = _connection_of(connection)
         store = cls(caller.engine, prefix=prefix, schema=schema, caller=caller)
         with store._guarded(), store._placed():
             ready = formats.check_format(caller, store.sql)
@@ -491,3 +492,16 @@ class Store:
         with self.reading() as connection:
             row = run(connection, self.sql("SELECT root FROM {block} WHERE number = ?"), (number,)).fetchone()
         return bytes(row[0]) if row else None
+
+
+def _connection_of(given: Connection | Session) -> Connection:
+    """The connection on which an application's transaction is under way."""
+    connect = getattr(given, "connection", None)
+    try:
+        found = given if isinstance(given, Connection) else connect() if callable(connect) else None
+    except InvalidRequestError as error:
+        raise translated(error, "") from error
+    if isinstance(found, Connection):
+        return found
+    wanted = "a SQLAlchemy Connection or Session, in a transaction"
+    raise InputError("no transaction to work within", got=repr(given), wanted=wanted, fix="or Books.open an address")
