@@ -340,9 +340,21 @@ def test_a_bundle_is_verified_and_an_edited_one_is_not(desk: Path) -> None:
         changed = edited(desk / "b.zip", member, lambda data, old=old, new=new: data.replace(old, new, 1))  # type: ignore[misc]
         assert run("verify", changed).status in (1, 2), member
     assert run("verify", "b.zip", "--key", "audit.pub").status == 1
-    fails(2, "--required says nothing about a bundle", "verify", "b.zip", "--required", "1", "--key", "city.pub")
+    fails(2, "--entry-text says nothing about a bundle", "verify", "b.zip", "--entry-text", "kept")
     fails(1, "the entries are not those of the checkpoint", "export", LEDGER, "old.zip", "--checkpoint", "kept")
     assert not (desk / "old.zip").exists()
+
+
+def test_a_bundle_that_enough_have_signed(desk: Path) -> None:
+    done("export", LEDGER, "out.zip", "--checkpoint", "now")  # which city alone has signed
+    assert "audit.example has not signed" in run("verify", "out.zip", *BOTH).out
+    assert "signatures  1" in done("verify", "out.zip", *BOTH, "--required", 1)
+    for note in ((), ("--checkpoint", "now")):
+        fails(1, "not signed by those who must", "verify", "out.zip", *BOTH, "--required", 2, *note)
+    fails(1, "not signed by those who must", "verify", "out.zip", "--key", "audit.pub", "--required", 1)
+    fails(2, "fewer keys given", "verify", "out.zip", "--required", 1)
+    done("export", LEDGER, "bare.zip")
+    fails(1, "the checkpoint is not signed", "verify", "bare.zip", *BOTH, "--required", 1)
 
 
 def test_the_verifier_stands_alone(desk: Path) -> None:

@@ -200,7 +200,7 @@ def verify(
     if kind is Thing.LEDGER:
         status = verifying.verify_ledger(what, trusted, required, checkpoint)
     elif kind is Thing.BUNDLE:
-        status = verifying.verify_bundle(path, trusted, checkpoint, since)
+        status = verifying.verify_bundle(path, trusted, required, checkpoint, since)
     elif kind is Thing.INCLUSION:
         status = verifying.verify_inclusion(path, trusted, required, entry_text)
     elif kind is Thing.GROWTH:

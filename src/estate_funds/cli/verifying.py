@@ -28,7 +28,7 @@ class Thing(StrEnum):
 # Which options say something of each; --key of all.
 OPTIONS: dict[Thing, tuple[str, ...]] = {
     Thing.LEDGER: ("--checkpoint", "--required"),
-    Thing.BUNDLE: ("--checkpoint", "--since"),
+    Thing.BUNDLE: ("--checkpoint", "--since", "--required"),
     Thing.INCLUSION: ("--entry-text", "--required"),
     Thing.GROWTH: ("--since", "--required"),
     Thing.CHECKPOINT: ("--required",),
@@ -66,10 +66,19 @@ def verify_ledger(address: str, trusted: Sequence[VerifierKey], required: int | 
     return 0
 
 
-def verify_bundle(bundle: Path, trusted: Sequence[VerifierKey], note: Path | None, since: Path | None) -> int:
-    """A bundle, by the verifier that shares nothing with this library."""
+def verify_bundle(
+    bundle: Path, trusted: Sequence[VerifierKey], required: int | None, note: Path | None, since: Path | None
+) -> int:
+    """A bundle, by the verifier that shares nothing with this library.
+
+    It holds every key that it is given to have signed, so where fewer are `required`, it is given those that have.
+    """
+    from estate_funds.exchange.bundle import Bundle
     from estate_funds.verifier import main
 
+    if required is not None:
+        with Bundle(bundle) as held:
+            trusted = _signers(trusted, required, read_checkpoint(note)[0] if note else held.checkpoint)
     arguments = [str(bundle)]
     for key in trusted:
         arguments += ["--key", str(key)]
@@ -120,15 +129,20 @@ def _signatures(trusted: Sequence[VerifierKey], required: int | None, *notes: st
         print("signatures were not checked: no --key was given", file=sys.stderr)
         return 0
     for note in notes:
-        told = Checkpoint.parse(note)
-        if note == told.body:
-            names = ", ".join(key.name for key in trusted)
-            raise SealBroken("the checkpoint is not signed", where=f"{told.origin} {told.head}", wanted=names)
-        parse_note(note)
-        try:
-            found = verify_note(note, trusted, required=required)
-        except CheckpointError as error:  # it is a note: who signed is what does not hold
-            got, wanted = error.got, error.wanted
-            raise SealBroken(error.what, where=error.where, got=got, wanted=wanted, fix=error.fix) from None
-        print(f"  signed by {', '.join(key.name for key in found.signers)}: checkpoint {told.head}")
+        signers = _signers(trusted, required, note)
+        print(f"  signed by {', '.join(key.name for key in signers)}: checkpoint {Checkpoint.parse(note).head}")
     return 0
+
+
+def _signers(trusted: Sequence[VerifierKey], required: int | None, note: str) -> Sequence[VerifierKey]:
+    """Who of those who are trusted has signed a note; SealBroken where it is not enough of them."""
+    told = Checkpoint.parse(note)
+    if note == told.body:
+        names = ", ".join(key.name for key in trusted)
+        raise SealBroken("the checkpoint is not signed", where=f"{told.origin} {told.head}", wanted=names)
+    parse_note(note)
+    try:
+        return verify_note(note, trusted, required=required).signers
+    except CheckpointError as error:  # it is a note: who signed is what does not hold
+        got, wanted = error.got, error.wanted
+        raise SealBroken(error.what, where=error.where, got=got, wanted=wanted, fix=error.fix) from None
