@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 import test_migrations
 from conftest import EXAMPLES, HANDS, ROOT, TODAY
 from estate_funds import Books, load_case, vouchers
-from estate_funds.checkpoint import SignerKey
+from estate_funds.checkpoint import Checkpoint, SignerKey
 from estate_funds.cli import app
 from estate_funds.cli.common import Place
 from estate_funds.errors import OutsideFence, StoreUnavailable
@@ -176,6 +176,52 @@ def test_nobody_signs_a_journal_that_was_cut_or_a_checkpoint_that_was_edited(des
     cut(desk / LEDGER, 77)
     fails(1, "wanted: 78:", "checkpoint", LEDGER, "--cosign", "now", *signs)
     fails(1, "wanted: 78:", "checkpoint", LEDGER, "--since", "now", *signs)
+    assert not (desk / "new").exists()
+
+
+def test_who_has_no_ledger_signs_what_a_bundle_holds(desk: Path) -> None:
+    done("export", LEDGER, "b.zip", "--checkpoint", "now")
+    (desk / LEDGER).unlink()
+    said = run("checkpoint", "b.zip", "--sign", "audit.key", "--since", "kept")
+    assert "78 entries, 1 of them refusals" in said.err
+    assert "findings    0" in said.err
+    (desk / "both").write_text(said.out, encoding="utf-8")
+    assert said.out.startswith((desk / "now").read_text(encoding="utf-8"))  # with one more line
+    assert "signed by city.example, audit.example" in done("verify", "both", *BOTH)
+    done("checkpoint", "b.zip", "--sign", "audit.key", "--cosign", "now", "--out", "same")
+    assert (desk / "same").read_text(encoding="utf-8") == said.out
+    assert done("checkpoint", "b.zip", "--sign", "audit.key", "--out", "new").endswith("signed by audit.example too\n")
+    assert done("verify", "b.zip", *BOTH, "--checkpoint", "both").count("findings    0") == 1
+
+
+def test_who_has_no_ledger_signs_what_has_grown_out_of_what_he_signed(desk: Path) -> None:
+    done("prove", LEDGER, "--since", "kept", "--checkpoint", "now", "--out", "growth")
+    (desk / LEDGER).unlink()
+    done("checkpoint", "growth", "--sign", "audit.key", "--since", "kept", "--out", "both")
+    assert "signed by city.example, audit.example" in done("verify", "both", *BOTH)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "args"),
+    [(1, "the bundle does not hold", ["edited.zip", "--sign", "audit.key"]),
+     (1, "the bundle does not hold", ["b.zip", "--sign", "audit.key", "--since", "forged"]),
+     (1, "the bundle does not hold", ["b.zip", "--sign", "audit.key", "--cosign", "kept"]),
+     (2, "wanted --sign too", ["b.zip"]),
+     (2, "of another journal\n  where:  b.zip", ["b.zip", "--sign", "audit.key", "--origin", "else"]),
+     (2, "wanted --sign too", ["growth", "--since", "kept"]),
+     (1, "", ["growth", "--sign", "audit.key", "--since", "forged"]),
+     (2, "nor what shows that a checkpoint is true", ["growth", "--sign", "audit.key"]),
+     (2, "the note is of another checkpoint", ["growth", "--sign", "audit.key", "--since", "kept", "--cosign", "one"]),
+     (2, "nor what shows that a checkpoint is true", ["kept", "--sign", "audit.key"])],
+)  # fmt: skip
+def test_who_has_no_ledger_signs_nothing_else(desk: Path, status: int, words: str, args: list[str]) -> None:
+    done("export", LEDGER, "b.zip", "--checkpoint", "now")
+    done("prove", LEDGER, "--since", "kept", "--checkpoint", "now", "--out", "growth")
+    edited(desk / "b.zip", "journal.txt", lambda data: data.replace(b"9600000", b"6900000", 1))
+    forged = Checkpoint("donghu.example/award", 70, bytes(32))
+    (desk / "forged").write_text(forged.body, encoding="utf-8")
+    said = fails(status, words, "checkpoint", *args, "--out", "new")
+    assert said.out == ""
     assert not (desk / "new").exists()
 
 
@@ -517,7 +563,7 @@ def test_what_is_no_ledger(desk: Path, command: str) -> None:
     rest = next(args[1:] for args in READING if args[0] == command)
     assert "did you mean" in fails(2, "this is a folder", command, make_case_folder(desk), *rest).err
     fails(2, "there is no ledger at this address", command, "none.db", *rest)
-    if command != "verify":  # which asks what the file is
+    if command not in ("verify", "checkpoint"):  # which ask what the file is
         fails(2, "no SQLite database", command, "approval.txt", *rest)
 
 

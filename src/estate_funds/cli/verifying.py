@@ -1,9 +1,13 @@
-"""What `estate-funds verify` does with a ledger, a bundle, a proof or a checkpoint: print what was covered."""
+"""What `estate-funds verify` does with a ledger, a bundle, a proof or a checkpoint: print what was covered.
+
+And what `estate-funds checkpoint` asks before one who has no ledger signs what a bundle or a proof carries.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 
@@ -108,6 +112,35 @@ def verify_growth(proof: Path, trusted: Sequence[VerifierKey], required: int | N
     print(f"  then {old.head}")
     print(f"  now  {new.head}")
     return _signatures(trusted, required, text, growth.note)
+
+
+def carried(kind: Thing, what: Path, note: Path | None, since: Path | None) -> tuple[str, Checkpoint]:
+    """The checkpoint that a bundle or a proof of growth carries, or `note` of the same journal, once it is verified.
+
+    What was covered and found is said on standard error. SealBroken where something does not hold, InputError for what
+    cannot show that a checkpoint is true.
+    """
+    if kind is Thing.BUNDLE:
+        from estate_funds.exchange.bundle import Bundle
+
+        with Bundle(what) as held:
+            text = held.checkpoint
+        with redirect_stdout(sys.stderr):
+            status = verify_bundle(what, (), None, note, since)
+        if status:
+            raise SealBroken("the bundle does not hold: nothing was signed", where=str(what), fix="see the findings")
+    elif kind is Thing.GROWTH and since is not None:
+        growth = Growth.parse(read_text(what))
+        grown, text = growth.verify(read_checkpoint(since)[1]), growth.note
+        if note and (told := read_checkpoint(note)[1]) != grown:
+            what_else = "the note is of another checkpoint than the proof"
+            raise InputError(what_else, where=str(note), got=f"{told.origin} {told.head}", wanted=grown.head)
+    else:
+        what_else = "neither a ledger, nor what shows that a checkpoint is true"
+        wanted = "a ledger, a bundle, or with --since a proof of growth"
+        fix = "ask for a bundle (export), or a proof that the journal grew out of what you signed (prove --since)"
+        raise InputError(what_else, where=str(what), wanted=wanted, fix=fix)
+    return read_checkpoint(note) if note else (text, Checkpoint.parse(text))
 
 
 def verify_checkpoint(note: Path, trusted: Sequence[VerifierKey], required: int | None) -> int:
