@@ -29,6 +29,8 @@ from estate_funds.cli import app
 from estate_funds.cli.common import Place
 from estate_funds.errors import OutsideFence, StoreUnavailable
 from estate_funds.evidence import State
+from estate_funds.exchange.bundle import Bundle
+from estate_funds.ledger import replay
 from estate_funds.store import PREFIX, Store
 from estate_funds.vouchers import reverse, spend
 from test_cli import golden
@@ -387,8 +389,26 @@ def test_a_bundle_is_verified_and_an_edited_one_is_not(desk: Path) -> None:
         assert run("verify", changed).status in (1, 2), member
     assert run("verify", "b.zip", "--key", "audit.pub").status == 1
     fails(2, "--entry-text says nothing about a bundle", "verify", "b.zip", "--entry-text", "kept")
-    fails(1, "the entries are not those of the checkpoint", "export", LEDGER, "old.zip", "--checkpoint", "kept")
-    assert not (desk / "old.zip").exists()
+    note = (desk / "kept").read_text(encoding="utf-8")
+    (desk / "longer").write_text(note.replace("\n76\n", "\n79\n"), encoding="utf-8")
+    (desk / "other").write_text(note.replace("\n76\n", "\n75\n"), encoding="utf-8")
+    for checkpoint in ("longer", "other"):
+        fails(1, "the entries are not those of the checkpoint", "export", LEDGER, "old.zip", "--checkpoint", checkpoint)
+        assert not (desk / "old.zip").exists()
+
+
+def test_a_bundle_of_the_journal_as_it_was_signed(desk: Path) -> None:
+    said = done("export", LEDGER, "old.zip", "--checkpoint", "kept")
+    assert f"journal {ORIGIN}: 76 entries, head 76:" in said
+    held = done("verify", "old.zip", *BOTH)
+    assert "76 entries, 0 of them refusals" in held
+    assert "findings    0" in held
+    with Bundle(desk / "old.zip") as bundle, Books.open(LEDGER) as books:
+        ledger = replay(bundle.entries())
+        assert bundle.balances() == ledger.balances == books.balances_after(76) != books.ledger.balances
+        assert books.balances_after(0) == {}
+        assert books.balances_after(78) == books.ledger.balances
+        assert [entry.seq for entry in books.entries(after=74, until=76)] == [75, 76]
 
 
 def test_a_bundle_that_enough_have_signed(desk: Path) -> None:

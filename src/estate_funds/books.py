@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,7 +33,7 @@ from estate_funds.errors import (
 )
 from estate_funds.evidence import EvidenceFolder, folder_beside
 from estate_funds.journal import Draft, Entry, Kind, difference
-from estate_funds.ledger import Ledger, attempt_key
+from estate_funds.ledger import BalanceKey, Ledger, attempt_key, changes_of
 from estate_funds.merkle import (
     BLOCK_LEAVES,
     HASH_SIZE,
@@ -308,9 +310,14 @@ class Books:
         self._ledger = ledger
         return ledger
 
-    def entries(self, *, after: int = 0) -> Iterator[Entry]:
-        """The journal, in order, streamed. DamagedEntry for one that was changed since: an audit shows them all."""
-        return (unchanged(stored).entry for stored in self._store.read(after=after))
+    def entries(self, *, after: int = 0, until: int | None = None) -> Iterator[Entry]:
+        """The journal, in order, streamed, or the part of it after one entry and up to another.
+
+        DamagedEntry for one that was changed since: an audit shows them all.
+        """
+        stored = self._store.read(after=after)
+        wanted = stored if until is None else islice(stored, max(0, until - after))
+        return (unchanged(one).entry for one in wanted)
 
     def entry(self, seq: int) -> Entry:
         """One entry by its number; InputError where there is none."""
@@ -332,6 +339,20 @@ class Books:
         if not held and fund not in (funds := self.ledger.funds):
             raise UnknownFund(f"the fund {fund!r} was never opened", where=self._store.url, fix=nearest(fund, funds))
         return held
+
+    def balances_after(self, seq: int) -> dict[BalanceKey, int]:
+        """What every fund held after the entry `seq`, in fen on each account's normal side, without noughts.
+
+        Those of now are at hand; for earlier ones, the journal is read up to that entry.
+        """
+        ledger = self.ledger
+        if seq == ledger.seq:
+            return dict(ledger.balances)
+        held: Counter[BalanceKey] = Counter()
+        for entry in self.entries(until=seq):
+            for key, fen in changes_of(entry.draft).items():
+                held[key] += fen
+        return {key: fen for key, fen in held.items() if fen}
 
     def statement(self, period: Months, *, known_on: date | None = None, fund: str | None = None) -> Statement:
         """Each fund, or one, for a period: opening, movements, closing, as the books knew it at the end of a day."""

@@ -229,7 +229,8 @@ def export(
     ledger: LedgerArgument,
     out: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The .zip to write.")],
     checkpoint: Annotated[
-        Path | None, typer.Option(help="The signed checkpoint to put in, of the whole journal; by default, unsigned.")
+        Path | None,
+        typer.Option(help="The signed checkpoint to put in, with the journal up to it; by default, unsigned."),
     ] = None,
     keys: Annotated[
         list[str] | None,
@@ -240,7 +241,7 @@ def export(
         bool, typer.Option("--with-evidence/--without-evidence", help="Whether to put the source documents in.")
     ] = True,
 ) -> None:
-    """Write the whole journal as one file that anybody can verify with a short program of his own."""
+    """Write the journal, up to a checkpoint, as one file that anybody can verify with a short program of his own."""
     from estate_funds.exchange.bundle import write_bundle
 
     with open_books(ledger, evidence=evidence) as books, waiting("writing the bundle"):
@@ -254,9 +255,9 @@ def export(
 
         path = write_bundle(
             out,
-            books.entries(),
+            books.entries(until=told.size),
             checkpoint=note or told.body,
-            balances=books.ledger.balances,
+            balances=books.balances_after(told.size),
             keys=[str(key) for key in _keys(keys or [])],
             evidence=place,
         )
