@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,13 @@ from estate_funds.errors import (
     DamagedEntry,
     DateError,
     EstateFundsError,
+    FuturePeriod,
     InputError,
     OutsideFence,
     StoreUnavailable,
     UnknownFund,
 )
+from estate_funds.journal import Draft
 from estate_funds.vouchers import (
     Hands,
     lend,
@@ -101,6 +103,22 @@ def test_what_was_changed_is_not_told_as_what_was_booked(tmp_path: Path, what: s
             connection.exec_driver_sql("UPDATE estate_funds_posting SET amount_fen = 999 WHERE seq = 2 AND line = 1")
         with pytest.raises(DamagedEntry, match="changed behind"):
             list(books.entries()) if what == "entries" else books.entry(2)
+
+
+@pytest.mark.parametrize("today", [TODAY - timedelta(days=1), TODAY, TODAY + timedelta(days=1)])
+@pytest.mark.parametrize("draft", [paying(), paying("banquet"), receive(FUND, "x", 1, on=TODAY, key="x", hands=HANDS)])
+def test_a_check_says_what_posting_does(tmp_path: Path, today: date, draft: Draft) -> None:
+    with filled(str(tmp_path / "books.db")):
+        pass
+    with Books.open(str(tmp_path / "books.db"), recorded_on=today) as books:
+        said = books.check(draft)
+        if said is None:
+            assert len(books.post(draft).entries) == 1
+            return
+        with pytest.raises(type(said)) as caught:
+            books.post(draft)
+        assert str(caught.value) == str(said)
+        assert isinstance(said, FuturePeriod) == (today < TODAY)
 
 
 # --- what is handed in wrongly ---

@@ -188,7 +188,7 @@ class Books:
         with self._store.reading() as connection:
             ledger = self._catch_up(connection)
             try:
-                ledger.check(draft, recorded=max(self.today, ledger.recorded))
+                ledger.check(draft, recorded=self.today)
             except Refusal as refusal:
                 return refusal
         return None
