@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -315,9 +314,7 @@ class Books:
 
         DamagedEntry for one that was changed since: an audit shows them all.
         """
-        stored = self._store.read(after=after)
-        wanted = stored if until is None else islice(stored, max(0, until - after))
-        return (unchanged(one).entry for one in wanted)
+        return (unchanged(stored).entry for stored in self._store.read(after=after, upto=until))
 
     def entry(self, seq: int) -> Entry:
         """One entry by its number; InputError where there is none."""
@@ -385,7 +382,7 @@ class Books:
         """
         store = self._store
         with store.reading() as connection:  # one state of the database throughout, whoever posts meanwhile
-            stored, snapshots = store.read_in(connection), dict(store.snapshots(connection))
+            stored = store.read_in(connection)
             return audit(
                 _counted(stored, progress) if progress else stored,
                 case,
@@ -396,7 +393,7 @@ class Books:
                     store.count(connection),
                     store.orphans(connection),
                     self._sealed(connection),
-                    snapshots,
+                    store.snapshots(connection),
                     store.due,
                     store.altered_guards(connection),
                 ),

@@ -369,14 +369,14 @@ class Store:
             raise InvariantBroken(f"entries {first} to {first + count - 1} are not the last of {ledger.seq}")
         return first
 
-    def read(self, *, after: int = 0) -> Iterator[Stored]:
-        """The journal in order from the entry after `after`, streamed in batches. Raises DamagedEntry."""
+    def read(self, *, after: int = 0, upto: int | None = None) -> Iterator[Stored]:
+        """The journal in order, from the entry after `after` to `upto`, streamed in batches. Raises DamagedEntry."""
         with self.reading() as connection:
-            yield from self.read_in(connection, after=after)
+            yield from self.read_in(connection, after=after, upto=upto)
 
-    def read_in(self, connection: Connection, *, after: int = 0) -> Iterator[Stored]:
+    def read_in(self, connection: Connection, *, after: int = 0, upto: int | None = None) -> Iterator[Stored]:
         """The same within a transaction of the caller."""
-        return read_entries(connection, self.sql, after=after)
+        return read_entries(connection, self.sql, after=after, upto=upto)
 
     def read_columns_in(self, connection: Connection, *, after: int = 0) -> Iterator[StoredColumns]:
         """The same in columns, a few thousand entries at a time."""
