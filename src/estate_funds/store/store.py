@@ -127,8 +127,9 @@ class Store:
     def migrate(cls, address: str, *, prefix: str = PREFIX, schema: str = "", origin: str = "") -> Migrated:
         """Bring a ledger of an older format to this version's, in one transaction; stop all writers first.
 
-        Raises LedgerNotFound, LedgerFormatError for a newer format or a half-migrated ledger, DamagedEntry for a
-        journal whose chain does not hold, StoreUnavailable where it cannot be written.
+        Raises LedgerNotFound, LedgerFormatError for a newer format, a half-migrated ledger, or a journal with entries
+        that are refused today, DamagedEntry for one whose chain does not hold, StoreUnavailable where it cannot be
+        written.
         """
         store = cls._reach(address, create=False, prefix=prefix, schema=schema)
         try:
