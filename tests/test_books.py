@@ -203,12 +203,20 @@ def test_books_within_a_session_end_with_its_transaction(tmp_path: Path, end: st
     books.post(paying())
     getattr(session, end)()
     for use in (lambda: books.post(paying(key="t")), lambda: len(books), lambda: books.balances()):
-        with pytest.raises(StoreUnavailable, match=r"can no longer be used(.|\n)*to do:  begin a new one"):
+        with pytest.raises(StoreUnavailable, match=r"can no longer be used(.|\n)*to do:  open books anew"):
             use()
     again = Books.within(session, recorded_on=TODAY)
     assert len(again) == (3 if end == "commit" else 2)
     assert len(again.post(paying(key="t")).entries) == 1
     session.close()
+
+
+def test_books_that_are_closed_say_so() -> None:
+    books = filled("memory")
+    books.close()
+    for use in (lambda: books.post(paying()), lambda: len(books)):
+        with pytest.raises(StoreUnavailable, match="can no longer be used"):
+            use()
 
 
 def test_books_within_what_is_no_transaction() -> None:

@@ -159,8 +159,8 @@ def translated(error: Exception, url: str, *, lost: bool = False, committing: bo
             "the connection can no longer be used",
             where=url,
             got=str(error).partition("\n")[0].partition(" (Background")[0],
-            wanted="a transaction that is under way",
-            fix="begin a new one and open books in it: after a commit, a rollback or a close, old books cannot go on",
+            wanted="books that are open; within a transaction of yours, one that is under way",
+            fix="open books anew, in a new transaction: after a close, a commit or a rollback these cannot go on",
         )
     origin = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
     reason = next(iter(str(origin).strip().splitlines()), type(origin).__name__)
