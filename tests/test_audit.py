@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -12,10 +12,14 @@ from pathlib import Path
 import pytest
 
 from conftest import EXAMPLES, HANDS, TODAY
+from desk import CITY, Desk
 from estate_funds import Books, FindingsError, load_case
 from estate_funds.audit import Severity, audit
+from estate_funds.audit.journal import Kept
 from estate_funds.errors import CaseError, DamagedEntry, InputError, KeyConflict
 from estate_funds.journal import Posting
+from estate_funds.ledger import BalanceKey, Ledger
+from estate_funds.store import Stored
 from estate_funds.vouchers import amend_fund, appropriate, reverse
 
 Edit = Callable[[Path, str, str], None]
@@ -40,6 +44,32 @@ def tamper(folder: Path, statement: str) -> None:
 def rules(folder: Path, **options: int) -> list[str]:
     with Books.open(str(folder / "books.db"), create=False) as books:
         return sorted({finding.rule for finding in books.audit(load_case(folder), **options).findings})
+
+
+def test_snapshots_are_compared_when_the_replay_comes_to_them() -> None:
+    journal, ledger, read, asked = Desk(), Ledger(), [0], list[tuple[int, int]]()
+    taken = (1, 3, 6)
+
+    def stored() -> Iterator[Stored]:
+        for entry in journal.entries:
+            read.append(entry.seq)
+            ledger.tree.append(entry.leaf)
+            yield Stored(entry, entry.leaf, ledger.tree.root)
+
+    def snapshots() -> Iterator[tuple[int, dict[BalanceKey, int]]]:
+        for seq in (0, *taken, 9):
+            asked.append((seq, read[-1]))
+            yield seq, {}
+
+    journal.fund(CITY, 5)
+    kept = Kept(7, snapshots=snapshots(), due=lambda ledger, since: ledger.seq in taken)
+    report = audit(stored(), kept=kept)
+    assert asked == [(0, 0), (1, 1), (3, 1), (6, 3), (9, 6)]  # none before the one ahead of it was compared
+    assert [(f.rule, f.what) for f in report.findings] == [
+        ("snapshot", f"a snapshot of balances after entry {seq}, which is not there") for seq in (0, 9)
+    ]
+    (drawn,) = (c for c in report.coverage if "snapshots" in c.what)
+    assert (drawn.checked, drawn.of) == (3, 5)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,30 @@ from sqlalchemy.orm import Session
 from conftest import HANDS, TODAY, make_fund
 from estate_funds import Books
 from estate_funds.calendar import Months
-from estate_funds.errors import DamagedEntry, OutsideFence, UnknownFund
-from estate_funds.vouchers import open_fund, promise, promise_key, receive, release, spend
+from estate_funds.case import Step
+from estate_funds.errors import (
+    DamagedEntry,
+    DateError,
+    EstateFundsError,
+    FuturePeriod,
+    InputError,
+    OutsideFence,
+    StoreUnavailable,
+    UnknownFund,
+)
+from estate_funds.journal import Draft
+from estate_funds.vouchers import (
+    Hands,
+    lend,
+    open_fund,
+    promise,
+    promise_key,
+    receive,
+    release,
+    reverse,
+    spend,
+    surrender,
+)
 
 FUND = make_fund("share/community/k", purposes=("cleaning",), classes=("enterprise",))
 DAY = date(2024, 3, 1)
@@ -80,3 +103,125 @@ def test_what_was_changed_is_not_told_as_what_was_booked(tmp_path: Path, what: s
             connection.exec_driver_sql("UPDATE estate_funds_posting SET amount_fen = 999 WHERE seq = 2 AND line = 1")
         with pytest.raises(DamagedEntry, match="changed behind"):
             list(books.entries()) if what == "entries" else books.entry(2)
+
+
+@pytest.mark.parametrize("today", [TODAY - timedelta(days=1), TODAY, TODAY + timedelta(days=1)])
+@pytest.mark.parametrize("draft", [paying(), paying("banquet"), receive(FUND, "x", 1, on=TODAY, key="x", hands=HANDS)])
+def test_a_check_says_what_posting_does(tmp_path: Path, today: date, draft: Draft) -> None:
+    with filled(str(tmp_path / "books.db")):
+        pass
+    with Books.open(str(tmp_path / "books.db"), recorded_on=today) as books:
+        said = books.check(draft)
+        if said is None:
+            assert len(books.post(draft).entries) == 1
+            return
+        with pytest.raises(type(said)) as caught:
+            books.post(draft)
+        assert str(caught.value) == str(said)
+        assert isinstance(said, FuturePeriod) == (today < TODAY)
+
+
+# --- what is handed in wrongly ---
+
+WRONG: dict[str, Callable[[Books], object]] = {
+    "nothing to post": lambda books: books.post(None),  # type: ignore[arg-type]
+    "a number to post": lambda books: books.post(5),  # type: ignore[arg-type]
+    "a text to post": lambda books: books.post("spend"),  # type: ignore[arg-type]
+    "nothing among drafts": lambda books: books.post([paying(), None]),  # type: ignore[list-item]
+    "a step without a draft": lambda books: books.post([paying(), Step(None, "row 3")]),  # type: ignore[arg-type]
+    "nothing to check": lambda books: books.check(None),  # type: ignore[arg-type]
+    "drafts as columns": lambda books: books.post_columns([paying()]),  # type: ignore[arg-type]
+    "a folder as a case": lambda books: books.run("examples/donghu"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("call", WRONG.values(), ids=WRONG)
+def test_what_cannot_be_booked_is_an_error_of_the_input(call: Callable[[Books], object]) -> None:
+    with filled("memory") as books:
+        with pytest.raises(InputError) as caught:
+            call(books)
+        error = caught.value
+        assert str(error.where).startswith("Books.")
+        assert error.got
+        assert error.fix
+        assert len(books) == 2
+        assert len(books.post(paying()).entries) == 1
+
+
+MOMENT = datetime(2024, 3, 1, 12)  # noqa: DTZ001
+DAYLESS: dict[str, Callable[[Books, object], object]] = {
+    "receive": lambda _, day: receive(FUND, "lockers", 1, on=day, key="x", hands=HANDS),  # type: ignore[arg-type]
+    "open": lambda _, day: open_fund(FUND, on=day, hands=HANDS),  # type: ignore[arg-type]
+    "lend": lambda _, day: lend(FUND, FUND, 1, purpose="p", on=day, key="x", hands=HANDS, clause="1", narrative="n"),  # type: ignore[arg-type]
+    "surrender": lambda _, day: surrender(FUND, "x", 1, on=day, key="x", hands=HANDS, clause="1", narrative="n"),  # type: ignore[arg-type]
+    "reverse": lambda books, day: reverse(books.entry(2), on=day, hands=HANDS, narrative="wrong"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("day", [None, "2024-03-01", 20240301, MOMENT], ids=["none", "text", "number", "moment"])
+@pytest.mark.parametrize("verb", DAYLESS.values(), ids=DAYLESS)
+def test_a_verb_wants_a_day(verb: Callable[[Books, object], object], day: object) -> None:
+    with (
+        filled("memory") as books,
+        pytest.raises(DateError, match=r"not a day(.|\n)*wanted: a datetime.date(.|\n)*to do"),
+    ):
+        verb(books, day)
+
+
+@pytest.mark.parametrize("day", ["2024-03-01", MOMENT], ids=["text", "moment"])
+def test_the_books_want_a_day(day: object) -> None:
+    with pytest.raises(DateError, match="recorded_on"):
+        Books.open("memory", recorded_on=day)  # type: ignore[arg-type]
+    with filled("memory") as books:
+        with pytest.raises(DateError, match="known_on"):
+            books.statement(Months.parse("2024"), known_on=day)  # type: ignore[arg-type]
+        with pytest.raises(DateError, match="not a day"):
+            books.post(paying(), on=day)  # type: ignore[arg-type]
+        assert len(books) == 2
+
+
+@pytest.mark.parametrize("hands", [None, ("maker", "approver")])
+def test_a_verb_wants_hands(hands: object) -> None:
+    with pytest.raises(InputError, match="nobody is named"):
+        open_fund(FUND, on=DAY, hands=hands)  # type: ignore[arg-type]
+    assert open_fund(FUND, on=DAY, hands=Hands("maker", "approver")).maker == "maker"
+
+
+@pytest.mark.parametrize("address", [None, Path("books.db"), 5])
+def test_an_address_is_text(address: object) -> None:
+    with pytest.raises(StoreUnavailable, match="not an address"):
+        Books.open(address)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("end", ["rollback", "close", "commit"])
+def test_books_within_a_session_end_with_its_transaction(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "books.db"
+    with filled(str(path)):
+        pass
+    session = Session(sa.create_engine(f"sqlite:///{path}"))
+    books = Books.within(session, recorded_on=TODAY)
+    books.post(paying())
+    getattr(session, end)()
+    for use in (lambda: books.post(paying(key="t")), lambda: len(books), lambda: books.balances()):
+        with pytest.raises(StoreUnavailable, match=r"can no longer be used(.|\n)*to do:  open books anew"):
+            use()
+    again = Books.within(session, recorded_on=TODAY)
+    assert len(again) == (3 if end == "commit" else 2)
+    assert len(again.post(paying(key="t")).entries) == 1
+    session.close()
+
+
+def test_books_that_are_closed_say_so() -> None:
+    books = filled("memory")
+    books.close()
+    for use in (lambda: books.post(paying()), lambda: len(books)):
+        with pytest.raises(StoreUnavailable, match="can no longer be used"):
+            use()
+
+
+def test_books_within_what_is_no_transaction() -> None:
+    for given in (None, "memory", sa.create_engine("sqlite://")):
+        with pytest.raises(InputError, match="no transaction to work within"):
+            Books.within(given)  # type: ignore[arg-type]
+    with pytest.raises(EstateFundsError, match="can no longer be used"):
+        Books.within(Session())

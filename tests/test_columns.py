@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 
@@ -1007,6 +1007,9 @@ def test_drafts_without_a_column_that_all_have() -> None:
         Drafts.of(key=["a"], kind="receipt", postings=Lines(0, [], [], [], [], []))
 
 
+SOUND = steady()[-1].draft
+
+
 @pytest.mark.parametrize(
     "draft",
     [
@@ -1020,6 +1023,33 @@ def test_drafts_that_columns_cannot_hold_are_refused_by_the_plain_gate_too(draft
         Drafts.from_drafts([draft])
     with pytest.raises(Malformed):
         plainly(steady())[0].check(draft, recorded=date(2026, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        None, "receipt", replace(SOUND, kind="receipt"), replace(SOUND, effective=None),
+        replace(SOUND, effective=datetime(2024, 3, 1, 12)), replace(SOUND, effective="2024-03-01"),  # noqa: DTZ001
+        *(replace(SOUND, **{name: wrong}) for name in ("key", "payee", "policy", "reference") for wrong in (None, 5, b"x")),
+        *(replace(SOUND, **{name: wrong}) for name in ("terms", "evidence", "postings") for wrong in (None, [], "x", (None,), (5,), ("ab",))),
+        replace(SOUND, terms=(("expires", None),)), replace(SOUND, terms=(["expires", "2030-01-01"],)),
+        replace(SOUND, evidence=(("invoice", "0" * 64),)), replace(SOUND, evidence=(Evidence("invoice", 5),)),
+        replace(SOUND, postings=tuple(map(tuple, SOUND.postings))),
+        replace(SOUND, postings=(SOUND.postings[0]._replace(fund=None), *SOUND.postings[1:])),
+        replace(SOUND, postings=(SOUND.postings[0]._replace(side=5), *SOUND.postings[1:])),
+    ],
+)  # fmt: skip
+def test_fields_of_wrong_types_are_refused_as_by_the_plain_gate(draft: Draft) -> None:
+    with pytest.raises(Malformed, match=r"a field is of a wrong type|not a draft"):
+        Drafts.from_drafts([SOUND, draft])
+    if isinstance(draft, Draft):
+        with pytest.raises(Malformed, match="a field is of a wrong type"):
+            Ledger().check(draft, recorded=date(2026, 1, 1))
+
+
+def test_a_text_of_a_finer_type_is_a_text() -> None:
+    finer = replace(SOUND, payee_class=Account.CASH)
+    assert Drafts.from_drafts([finer]).draft(0) == finer
 
 
 def test_dictionaries_that_hold_a_word_twice_are_made_anew() -> None:

@@ -427,6 +427,29 @@ def test_an_audit_of_the_folder(folder: EvidenceFolder) -> None:
     assert "3 files in the folder that no entry names" in found.coverage.note
 
 
+def test_an_audit_of_a_folder_that_is_gone_gives_one_finding(folder: EvidenceFolder, tmp_path: Path) -> None:
+    digests = [folder.add_bytes(str(n).encode()) for n in range(50)]
+    named = [(seq, "invoice", digest) for seq, digest in enumerate(digests, start=3)]
+    (tmp_path / "empty").mkdir()
+    for there in (EvidenceFolder(tmp_path / "never"), EvidenceFolder(tmp_path / "empty")):
+        found = there.audit(named)
+        (finding,) = found.findings
+        assert (len(found.faults), found.coverage.of) == (50, 50)
+        assert (finding.rule, finding.severity, finding.where) == (
+            "evidence-missing",
+            Severity.ERROR,
+            "entry 3 and 49 others",
+        )
+        assert "none of the 50 source documents" in finding.what
+    folder.place(digests[0]).unlink()
+    assert len(folder.audit(named).findings) == 1
+    for digest in digests[1:-1]:
+        folder.place(digest).unlink()
+    assert len(folder.audit(named).findings) == 49  # for one is there
+    (alone,) = EvidenceFolder(tmp_path / "never").audit(named[:1]).findings
+    assert alone.wanted == f"sha256:{digests[0]}"
+
+
 def test_an_audit_reads_each_document_once(folder: EvidenceFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = folder.add_bytes(b"abc")
     asked: list[str] = []

@@ -24,11 +24,13 @@ from typer.testing import CliRunner
 import test_migrations
 from conftest import EXAMPLES, HANDS, ROOT, TODAY
 from estate_funds import Books, load_case, vouchers
-from estate_funds.checkpoint import SignerKey
+from estate_funds.checkpoint import Checkpoint, SignerKey
 from estate_funds.cli import app
 from estate_funds.cli.common import Place
 from estate_funds.errors import OutsideFence, StoreUnavailable
 from estate_funds.evidence import State
+from estate_funds.exchange.bundle import Bundle
+from estate_funds.ledger import replay
 from estate_funds.store import PREFIX, Store
 from estate_funds.vouchers import reverse, spend
 from test_cli import golden
@@ -176,6 +178,52 @@ def test_nobody_signs_a_journal_that_was_cut_or_a_checkpoint_that_was_edited(des
     cut(desk / LEDGER, 77)
     fails(1, "wanted: 78:", "checkpoint", LEDGER, "--cosign", "now", *signs)
     fails(1, "wanted: 78:", "checkpoint", LEDGER, "--since", "now", *signs)
+    assert not (desk / "new").exists()
+
+
+def test_who_has_no_ledger_signs_what_a_bundle_holds(desk: Path) -> None:
+    done("export", LEDGER, "b.zip", "--checkpoint", "now")
+    (desk / LEDGER).unlink()
+    said = run("checkpoint", "b.zip", "--sign", "audit.key", "--since", "kept")
+    assert "78 entries, 1 of them refusals" in said.err
+    assert "findings    0" in said.err
+    (desk / "both").write_text(said.out, encoding="utf-8")
+    assert said.out.startswith((desk / "now").read_text(encoding="utf-8"))  # with one more line
+    assert "signed by city.example, audit.example" in done("verify", "both", *BOTH)
+    done("checkpoint", "b.zip", "--sign", "audit.key", "--cosign", "now", "--out", "same")
+    assert (desk / "same").read_text(encoding="utf-8") == said.out
+    assert done("checkpoint", "b.zip", "--sign", "audit.key", "--out", "new").endswith("signed by audit.example too\n")
+    assert done("verify", "b.zip", *BOTH, "--checkpoint", "both").count("findings    0") == 1
+
+
+def test_who_has_no_ledger_signs_what_has_grown_out_of_what_he_signed(desk: Path) -> None:
+    done("prove", LEDGER, "--since", "kept", "--checkpoint", "now", "--out", "growth")
+    (desk / LEDGER).unlink()
+    done("checkpoint", "growth", "--sign", "audit.key", "--since", "kept", "--out", "both")
+    assert "signed by city.example, audit.example" in done("verify", "both", *BOTH)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "args"),
+    [(1, "the bundle does not hold", ["edited.zip", "--sign", "audit.key"]),
+     (1, "the bundle does not hold", ["b.zip", "--sign", "audit.key", "--since", "forged"]),
+     (1, "the bundle does not hold", ["b.zip", "--sign", "audit.key", "--cosign", "kept"]),
+     (2, "wanted --sign too", ["b.zip"]),
+     (2, "of another journal\n  where:  b.zip", ["b.zip", "--sign", "audit.key", "--origin", "else"]),
+     (2, "wanted --sign too", ["growth", "--since", "kept"]),
+     (1, "", ["growth", "--sign", "audit.key", "--since", "forged"]),
+     (2, "nor what shows that a checkpoint is true", ["growth", "--sign", "audit.key"]),
+     (2, "the note is of another checkpoint", ["growth", "--sign", "audit.key", "--since", "kept", "--cosign", "one"]),
+     (2, "nor what shows that a checkpoint is true", ["kept", "--sign", "audit.key"])],
+)  # fmt: skip
+def test_who_has_no_ledger_signs_nothing_else(desk: Path, status: int, words: str, args: list[str]) -> None:
+    done("export", LEDGER, "b.zip", "--checkpoint", "now")
+    done("prove", LEDGER, "--since", "kept", "--checkpoint", "now", "--out", "growth")
+    edited(desk / "b.zip", "journal.txt", lambda data: data.replace(b"9600000", b"6900000", 1))
+    forged = Checkpoint("donghu.example/award", 70, bytes(32))
+    (desk / "forged").write_text(forged.body, encoding="utf-8")
+    said = fails(status, words, "checkpoint", *args, "--out", "new")
+    assert said.out == ""
     assert not (desk / "new").exists()
 
 
@@ -340,9 +388,39 @@ def test_a_bundle_is_verified_and_an_edited_one_is_not(desk: Path) -> None:
         changed = edited(desk / "b.zip", member, lambda data, old=old, new=new: data.replace(old, new, 1))  # type: ignore[misc]
         assert run("verify", changed).status in (1, 2), member
     assert run("verify", "b.zip", "--key", "audit.pub").status == 1
-    fails(2, "--required says nothing about a bundle", "verify", "b.zip", "--required", "1", "--key", "city.pub")
-    fails(1, "the entries are not those of the checkpoint", "export", LEDGER, "old.zip", "--checkpoint", "kept")
-    assert not (desk / "old.zip").exists()
+    fails(2, "--entry-text says nothing about a bundle", "verify", "b.zip", "--entry-text", "kept")
+    note = (desk / "kept").read_text(encoding="utf-8")
+    (desk / "longer").write_text(note.replace("\n76\n", "\n79\n"), encoding="utf-8")
+    (desk / "other").write_text(note.replace("\n76\n", "\n75\n"), encoding="utf-8")
+    for checkpoint in ("longer", "other"):
+        fails(1, "the entries are not those of the checkpoint", "export", LEDGER, "old.zip", "--checkpoint", checkpoint)
+        assert not (desk / "old.zip").exists()
+
+
+def test_a_bundle_of_the_journal_as_it_was_signed(desk: Path) -> None:
+    said = done("export", LEDGER, "old.zip", "--checkpoint", "kept")
+    assert f"journal {ORIGIN}: 76 entries, head 76:" in said
+    held = done("verify", "old.zip", *BOTH)
+    assert "76 entries, 0 of them refusals" in held
+    assert "findings    0" in held
+    with Bundle(desk / "old.zip") as bundle, Books.open(LEDGER) as books:
+        ledger = replay(bundle.entries())
+        assert bundle.balances() == ledger.balances == books.balances_after(76) != books.ledger.balances
+        assert books.balances_after(0) == {}
+        assert books.balances_after(78) == books.ledger.balances
+        assert [entry.seq for entry in books.entries(after=74, until=76)] == [75, 76]
+
+
+def test_a_bundle_that_enough_have_signed(desk: Path) -> None:
+    done("export", LEDGER, "out.zip", "--checkpoint", "now")  # which city alone has signed
+    assert "audit.example has not signed" in run("verify", "out.zip", *BOTH).out
+    assert "signatures  1" in done("verify", "out.zip", *BOTH, "--required", 1)
+    for note in ((), ("--checkpoint", "now")):
+        fails(1, "not signed by those who must", "verify", "out.zip", *BOTH, "--required", 2, *note)
+    fails(1, "not signed by those who must", "verify", "out.zip", "--key", "audit.pub", "--required", 1)
+    fails(2, "fewer keys given", "verify", "out.zip", "--required", 1)
+    done("export", LEDGER, "bare.zip")
+    fails(1, "the checkpoint is not signed", "verify", "bare.zip", *BOTH, "--required", 1)
 
 
 def test_the_verifier_stands_alone(desk: Path) -> None:
@@ -505,7 +583,7 @@ def test_what_is_no_ledger(desk: Path, command: str) -> None:
     rest = next(args[1:] for args in READING if args[0] == command)
     assert "did you mean" in fails(2, "this is a folder", command, make_case_folder(desk), *rest).err
     fails(2, "there is no ledger at this address", command, "none.db", *rest)
-    if command != "verify":  # which asks what the file is
+    if command not in ("verify", "checkpoint"):  # which ask what the file is
         fails(2, "no SQLite database", command, "approval.txt", *rest)
 
 

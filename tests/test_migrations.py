@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -24,8 +25,8 @@ from alembic.operations import Operations
 from conftest import HANDS, TODAY, make_fund
 from estate_funds.columns.block import Columns
 from estate_funds.errors import DamagedEntry, LedgerFormatError, LedgerNotFound, StoreUnavailable
-from estate_funds.journal import Entry, Evidence
-from estate_funds.ledger import Ledger
+from estate_funds.journal import Draft, Entry, Evidence, Kind
+from estate_funds.ledger import Ledger, mirror
 from estate_funds.merkle import within_batch
 from estate_funds.store import FORMAT, Store, ledger_url
 from estate_funds.store.tables import tables_of
@@ -263,6 +264,42 @@ def test_a_journal_that_somebody_changed_is_not_sealed(tmp_path: Path, statement
     assert schema_of(address) == before
     with pytest.raises(LedgerFormatError, match="another format"):
         Store.open(address)
+
+
+def across_years(journal: list[Entry], seq: int) -> Entry:
+    """A reversal as format 1 booked it: in red, whatever the year of the entry that it cancels."""
+    wrong = journal[seq - 1].draft
+    red = Draft(
+        kind=Kind.REVERSAL, effective=date(2023, 1, 9), key=f"reversal/{seq}", maker="maker", approver="approver",
+        narrative="wrong", document=wrong.document, clause=wrong.clause, reference=str(seq),
+        postings=mirror(wrong.postings, 2023),
+    )  # fmt: skip
+    return Entry(len(journal) + 1, TODAY, red)
+
+
+@pytest.mark.parametrize(("undone", "where"), [((3,), "entry 7"), ((3, 4, 5), "entry 7, and 2 others")])
+def test_a_reversal_across_years_is_no_damage_and_cannot_be_migrated(address: str, undone: tuple[int, ...], where: str) -> None:  # fmt: skip
+    journal = entries(6)
+    for seq in undone:
+        journal.append(across_years(journal, seq))
+    write_format_1(address, journal)
+    before = schema_of(address)
+    with pytest.raises(LedgerFormatError, match="corrections in blue") as caught:
+        Store.migrate(address)
+    error = caught.value
+    assert (error.where, error.got) == (where, "entry 7 of 2023 cancels entry 3 of 2022 in red")
+    assert "opening balances" in error.fix
+    assert "backup" not in str(error)
+    assert schema_of(address) == before
+
+
+def test_an_entry_that_is_refused_today_is_no_damage(tmp_path: Path) -> None:
+    address, journal = str(tmp_path / "b.db"), entries(6)
+    outside = replace(journal[-1].draft, purpose="banquet", key="b")
+    write_format_1(address, [*journal, Entry(7, TODAY, outside)])
+    with pytest.raises(LedgerFormatError, match="an earlier one booked") as caught:
+        Store.migrate(address)
+    assert (caught.value.where, str(caught.value.got) != "") == ("entry 7 (b)", True)
 
 
 def test_a_broken_link_is_not_sealed(address: str) -> None:

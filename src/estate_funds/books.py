@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -15,7 +16,7 @@ from estate_funds import vouchers
 from estate_funds.assess import Claim, Status
 from estate_funds.audit import AuditReport, Coverage, Finding, audit
 from estate_funds.audit.journal import Kept, SealedCopy
-from estate_funds.calendar import Months
+from estate_funds.calendar import Months, given_day
 from estate_funds.case import Case, PeriodEnd, Posted, Step
 from estate_funds.checkpoint import Checkpoint, Growth, Inclusion
 from estate_funds.errors import (
@@ -31,7 +32,7 @@ from estate_funds.errors import (
 )
 from estate_funds.evidence import EvidenceFolder, folder_beside
 from estate_funds.journal import Draft, Entry, Kind, difference
-from estate_funds.ledger import Ledger, attempt_key
+from estate_funds.ledger import BalanceKey, Ledger, attempt_key, changes_of
 from estate_funds.merkle import (
     BLOCK_LEAVES,
     HASH_SIZE,
@@ -64,7 +65,7 @@ class Books:
         self, store: Store, *, recorded_on: date | None = None, evidence: EvidenceFolder | None = None
     ) -> None:
         self._store = store
-        self._recorded_on = recorded_on
+        self._recorded_on = None if recorded_on is None else given_day(recorded_on, "recorded_on")
         self._ledger: Ledger | None = None
         self.evidence = evidence
 
@@ -140,15 +141,20 @@ class Books:
         One transaction: a Refusal of any part leaves the books as they were, but for the record of what was refused.
         What is booked already is left alone.
         """
+        day = None if on is None else given_day(on, "on")
         items = [what] if isinstance(what, Draft | Step | Claim) else what
-        steps = (step for item in items for step in _as_steps(item, on, Hands(maker, approver)))
-        return self._post(steps, progress, again_on=on or self.today, ahead=_ahead(items))
+        if not isinstance(items, Iterable):
+            raise _not_to_be_booked(items)
+        steps = (step for item in items for step in _as_steps(item, day, Hands(maker, approver)))
+        return self._post(steps, progress, again_on=day or self.today, ahead=_ahead(items))
 
     def run(self, case: Case, *, progress: Callable[[int], None] | None = None) -> Posted:
         """Book all that a case asks for, in order of days, in one transaction; what lies ahead of today waits.
 
         The documents of the case are kept in the evidence folder first.
         """
+        if not hasattr(case, "steps"):  # whatever has those is booked as a case is
+            raise InputError("not a case", where="Books.run", got=_kind_of(case), fix="load it: load_case(folder)")
         self._check_one_case(case)
         due = [step for step in case.steps if _day(step) <= self.today]
         waiting = tuple(s for s in case.steps if isinstance(s, Step) and _day(s) > self.today)
@@ -176,10 +182,12 @@ class Books:
 
     def check(self, draft: Draft) -> Refusal | None:
         """What the gate would say to a draft: the Refusal, or None if it would pass. Nothing is booked."""
+        if not isinstance(draft, Draft):
+            raise InputError("not a draft", where="Books.check", got=_kind_of(draft), fix="give what a verb made")
         with self._store.reading() as connection:
             ledger = self._catch_up(connection)
             try:
-                ledger.check(draft, recorded=max(self.today, ledger.recorded))
+                ledger.check(draft, recorded=self.today)
             except Refusal as refusal:
                 return refusal
         return None
@@ -245,8 +253,11 @@ class Books:
 
         The same checks, refusals and entries, in a fraction of the time. What is booked already is passed over.
         """
-        from estate_funds.columns import Twin
+        from estate_funds.columns import Drafts, Twin
 
+        if not isinstance(drafts, Drafts):
+            fix = "make them with Drafts.of or Drafts.from_drafts, or give them to Books.post"
+            raise InputError("not drafts in columns", where="Books.post_columns", got=_kind_of(drafts), fix=fix)
         try:
             with self._advancing() as (connection, ledger):
                 self._store.look_ahead(ledger, drafts.references)
@@ -298,9 +309,12 @@ class Books:
         self._ledger = ledger
         return ledger
 
-    def entries(self, *, after: int = 0) -> Iterator[Entry]:
-        """The journal, in order, streamed. DamagedEntry for one that was changed since: an audit shows them all."""
-        return (unchanged(stored).entry for stored in self._store.read(after=after))
+    def entries(self, *, after: int = 0, until: int | None = None) -> Iterator[Entry]:
+        """The journal, in order, streamed, or the part of it after one entry and up to another.
+
+        DamagedEntry for one that was changed since: an audit shows them all.
+        """
+        return (unchanged(stored).entry for stored in self._store.read(after=after, upto=until))
 
     def entry(self, seq: int) -> Entry:
         """One entry by its number; InputError where there is none."""
@@ -323,9 +337,24 @@ class Books:
             raise UnknownFund(f"the fund {fund!r} was never opened", where=self._store.url, fix=nearest(fund, funds))
         return held
 
+    def balances_after(self, seq: int) -> dict[BalanceKey, int]:
+        """What every fund held after the entry `seq`, in fen on each account's normal side, without noughts.
+
+        Those of now are at hand; for earlier ones, the journal is read up to that entry.
+        """
+        ledger = self.ledger
+        if seq == ledger.seq:
+            return dict(ledger.balances)
+        held: Counter[BalanceKey] = Counter()
+        for entry in self.entries(until=seq):
+            for key, fen in changes_of(entry.draft).items():
+                held[key] += fen
+        return {key: fen for key, fen in held.items() if fen}
+
     def statement(self, period: Months, *, known_on: date | None = None, fund: str | None = None) -> Statement:
         """Each fund, or one, for a period: opening, movements, closing, as the books knew it at the end of a day."""
-        return statement(self.entries(), period=period, known_on=known_on, fund=fund)
+        known = None if known_on is None else given_day(known_on, "known_on")
+        return statement(self.entries(), period=period, known_on=known, fund=fund)
 
     def trace(self) -> Provenance:
         """Where every fen that left came from: see provenance.trace."""
@@ -353,7 +382,7 @@ class Books:
         """
         store = self._store
         with store.reading() as connection:  # one state of the database throughout, whoever posts meanwhile
-            stored, snapshots = store.read_in(connection), dict(store.snapshots(connection))
+            stored = store.read_in(connection)
             return audit(
                 _counted(stored, progress) if progress else stored,
                 case,
@@ -364,7 +393,7 @@ class Books:
                     store.count(connection),
                     store.orphans(connection),
                     self._sealed(connection),
-                    snapshots,
+                    store.snapshots(connection),
                     store.due,
                     store.altered_guards(connection),
                 ),
@@ -518,8 +547,22 @@ def _as_steps(item: Draft | Step | Claim, on: date | None, hands: Hands) -> Iter
             yield Step(vouchers.disburse(item, on=day, hands=hands), origin, item)
         for draft in vouchers.refunds(item, on=day, hands=hands):
             yield Step(draft, origin, item)
-    else:
-        yield item if isinstance(item, Step) else Step(item, "")
+        return
+    step = item if isinstance(item, Step) else Step(item, "")
+    if not isinstance(step.draft, Draft):
+        raise _not_to_be_booked(step.draft)
+    yield step
+
+
+def _not_to_be_booked(what: object) -> InputError:
+    fix = "give what a verb of estate_funds.vouchers or Case.assess made; what comes in columns goes to post_columns"
+    wanted = "a Draft, a Step or a Claim, or several of them"
+    return InputError("not something to book", where="Books.post", got=_kind_of(what), wanted=wanted, fix=fix)
+
+
+def _kind_of(what: object) -> str:
+    """What somebody gave instead of what was wanted, in a line."""
+    return "None" if what is None else f"a {type(what).__name__}: {repr(what)[:80]}"
 
 
 def _drafts(ledger: Ledger, work: Work, again_on: date) -> Iterator[tuple[Draft, str]]:

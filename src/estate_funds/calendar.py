@@ -207,6 +207,24 @@ def parse_day(text: str) -> date:
         raise DateError("not a day of the calendar", got=repr(text), wanted="YYYY-MM-DD") from None
 
 
+def given_day(value: object, where: str) -> date:
+    """The day as a caller gave it; DateError for anything else: a moment is no day, it has one in its own time zone.
+
+    >>> given_day(date(2024, 3, 1), "on")
+    datetime.date(2024, 3, 1)
+    """
+    if type(value) is not date:
+        moment = isinstance(value, date)
+        raise DateError(
+            "not a day",
+            where=where,
+            got=f"a {type(value).__name__}: {value!r}" if value is not None else "None",
+            wanted="a datetime.date",
+            fix="give its .date()" if moment else "give the day, as date(2024, 3, 1)",
+        )
+    return value
+
+
 def is_weekday(day: date) -> bool:
     """Monday to Friday: what counts as a working day where no holiday calendar is given."""
     return day.weekday() < 5

@@ -78,8 +78,9 @@ class EvidenceAudit:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """An error for each document that is missing, altered or unreadable."""
-        return tuple(map(_finding, self.faults))
+        """An error for each document that is missing, altered or unreadable; one where the whole folder is missing."""
+        gone = not self.held and not self.strays and all(fault.state is State.MISSING for fault in self.faults)
+        return (_all_missing(self),) if gone and self.documents > 1 else tuple(map(_finding, self.faults))
 
 
 class EvidenceFolder:
@@ -319,6 +320,15 @@ def _finding(fault: Fault) -> Finding:
     what, got, clear = _SAID[fault.state]
     rule, wanted = f"evidence-{fault.state}", f"sha256:{fault.sha256}"
     return Finding(rule, Severity.ERROR, f"the {fault.kind} {what}", where, got, wanted, clear=clear)
+
+
+def _all_missing(found: EvidenceAudit) -> Finding:
+    entries = sorted({seq for fault in found.faults for seq in fault.entries})
+    where = f"entry {entries[0]}" + (f" and {counted(len(entries) - 1, 'other')}" if len(entries) > 1 else "")
+    what = f"none of the {found.documents} source documents is in the evidence folder: it is empty, or not there"
+    clear = "see that it is the right folder, and its disk or share is there; or put the documents back"
+    wanted = counted(found.documents, "document")
+    return Finding(f"evidence-{State.MISSING}", Severity.ERROR, what, where, "nothing", wanted, clear=clear)
 
 
 def _checked(digest: str, size: int, wanted: str, where: str) -> str:

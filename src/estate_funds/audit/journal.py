@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,7 +54,7 @@ class SealedCopy:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a store holds beside its entries: how many rows, strays, the sealed copies, and snapshots by entry.
+    """What a store holds beside its entries: how many rows, strays, the sealed copies, and snapshots in their order.
 
     `due` says of a ledger at the end of a batch, and of the entry of the snapshot before, whether one is to be taken.
     `altered_guards` are the triggers against edits that are not what they were.
@@ -63,7 +63,7 @@ class Kept:
     entries: int
     orphans: int = 0
     sealed: Iterable[SealedCopy] = ()
-    snapshots: Mapping[int, Mapping[BalanceKey, int]] = field(default_factory=dict)
+    snapshots: Iterable[tuple[int, Mapping[BalanceKey, int]]] = ()  # the entry after which each was taken, and it
     due: Callable[[Ledger, int], bool] = lambda ledger, since: False
     altered_guards: Iterable[str] = ()
 
@@ -90,7 +90,7 @@ def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kep
     books = Replayed()
     heads = [parse_head(head) for head in kept_heads]
     sizes = {size for size, _ in heads}
-    snapshots = dict(kept.snapshots) if kept else {}
+    snapshots = _Snapshots(iter(kept.snapshots) if kept else iter(()))
     if 0 in sizes:
         books.roots[0] = books.ledger.tree.root.hex()
     for item in _readable(stored, books):
@@ -98,7 +98,7 @@ def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kep
         if books.ledger.seq in sizes:
             books.roots[books.ledger.seq] = books.ledger.tree.root.hex()
         if kept is not None:
-            _check_snapshot(books, snapshots.pop(item.entry.seq, None), kept)
+            _check_snapshot(books, snapshots.after(item.entry.seq), kept)
     total = kept.entries if kept else len(books.entries)
     books.coverage = [
         Coverage("entries through the gate again", books.passed, total),
@@ -106,7 +106,7 @@ def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kep
     ]
     _check_heads(books, heads)
     if kept is not None:
-        _check_kept(books, kept, snapshots)
+        _check_kept(books, kept, snapshots.unreached())
     for kind, what in _REMARKABLE.items():
         found = [entry.seq for entry in books.entries if entry.draft.kind is kind]
         if found:
@@ -202,7 +202,30 @@ def _check_heads(books: Replayed, heads: list[tuple[int, str]]) -> None:
 # --- what stands beside the entries -------------------------------------------------------------------------------
 
 
-def _check_kept(books: Replayed, kept: Kept, unreached: Mapping[int, Mapping[BalanceKey, int]]) -> None:
+class _Snapshots:
+    """The snapshots of a store, of which one at a time is held: each is taken when the replay comes to its entry."""
+
+    def __init__(self, kept: Iterator[tuple[int, Mapping[BalanceKey, int]]]) -> None:
+        self._kept = kept
+        self._next = next(kept, None)
+        self._passed: list[int] = []  # the entries of those that the replay did not come to
+
+    def after(self, seq: int) -> Mapping[BalanceKey, int] | None:
+        """The snapshot that was taken after an entry; the entries that are asked for follow one another."""
+        while self._next is not None and self._next[0] <= seq:
+            (at, drawn), self._next = self._next, next(self._kept, None)
+            if at == seq:
+                return drawn
+            self._passed.append(at)
+        return None
+
+    def unreached(self) -> list[int]:
+        """The entries, which are not there, of all other snapshots."""
+        left = [self._next, *self._kept] if self._next else []
+        return self._passed + [at for at, _ in left]
+
+
+def _check_kept(books: Replayed, kept: Kept, unreached: Sequence[int]) -> None:
     if kept.orphans:
         what = f"{kept.orphans} posting rows belong to no entry"
         books.findings.append(Finding("stray-postings", ERROR, what, "postings", clear=_RESTORE))
@@ -226,9 +249,8 @@ def _check_kept(books: Replayed, kept: Kept, unreached: Mapping[int, Mapping[Bal
     for seq in unreached:
         what = f"a snapshot of balances after entry {seq}, which is not there"
         books.findings.append(Finding("snapshot", ERROR, what, f"snapshot {seq}", clear=_RESTORE))
-    if kept.snapshots:
-        drawn = len(kept.snapshots)
-        books.coverage.append(Coverage("snapshots of balances drawn again", books.drawn, drawn))
+    if total := books.drawn + len(unreached):
+        books.coverage.append(Coverage("snapshots of balances drawn again", books.drawn, total))
 
 
 def _sealed_findings(books: Replayed, kept: Kept) -> Iterator[Finding | None]:

@@ -77,7 +77,9 @@ def keygen(
 @app.command()
 @guarded
 def checkpoint(
-    ledger: LedgerArgument,
+    ledger: Annotated[
+        str, typer.Argument(metavar="LEDGER", help="A ledger; for one who has none, a bundle or a proof of growth.")
+    ],
     origin: Annotated[
         str, typer.Option(help="What the journal is called; by default, the name that it was given when it was made.")
     ] = "",
@@ -95,16 +97,26 @@ def checkpoint(
     """Write down the state of the journal, the size and root of its tree, as a note that others sign and keep.
 
     Whoever holds it can show later that an entry was cut off or rewritten. City, district and auditor sign one after
-    the other: each gives the note of the one before as --cosign. What is signed is compared with the ledger first.
+    the other: each gives the note of the one before as --cosign. What is signed is compared with the ledger first; of a
+    bundle all is verified, with --since of a proof that the journal grew out of that checkpoint.
     """
-    if cosign and not signer:
-        raise typer.BadParameter("--cosign adds a signature: wanted --sign too")
+    from estate_funds.cli import verifying
+    from estate_funds.cli.verifying import Thing
+
+    kind = verifying.thing(ledger)
+    if (cosign or kind in (Thing.BUNDLE, Thing.GROWTH)) and not signer:
+        what = "--cosign" if cosign else f"the checkpoint of {kind}"
+        raise typer.BadParameter(f"{what} is there to be signed: wanted --sign too")
     key = _signer(signer) if signer else None
-    with open_books(ledger) as books:
-        before = books.check_checkpoint(read_checkpoint(since)[0]) if since is not None else None
-        note, told = read_checkpoint(cosign) if cosign else ("", books.checkpoint(origin))
-        if note:
-            books.check_checkpoint(note)
+    if kind is not Thing.LEDGER:
+        before = read_checkpoint(since)[1] if since is not None else None
+        note, told = verifying.carried(kind, Path(ledger), cosign, since)
+    else:
+        with open_books(ledger) as books:
+            before = books.check_checkpoint(read_checkpoint(since)[0]) if since is not None else None
+            note, told = read_checkpoint(cosign) if cosign else ("", books.checkpoint(origin))
+            if note:
+                books.check_checkpoint(note)
     wanted = {origin or told.origin, before.origin if before else told.origin}
     if wanted != {told.origin}:
         known = ", ".join(sorted(wanted - {told.origin}))
@@ -113,7 +125,8 @@ def checkpoint(
     _put(_signed(told, key, note) if key else told.body, out)
     if out is not None:
         print(f"checkpoint of {told.origin}: {counted(told.size, 'entry', 'entries')}, head {told.head}")
-        print(f"signed by {key.name}{' too' if note else ''}" if key else "not signed: no --sign was given")
+        too = " too" if note not in ("", told.body) else ""
+        print(f"signed by {key.name}{too}" if key else "not signed: no --sign was given")
 
 
 def _signer(path: Path) -> SignerKey:
@@ -200,7 +213,7 @@ def verify(
     if kind is Thing.LEDGER:
         status = verifying.verify_ledger(what, trusted, required, checkpoint)
     elif kind is Thing.BUNDLE:
-        status = verifying.verify_bundle(path, trusted, checkpoint, since)
+        status = verifying.verify_bundle(path, trusted, required, checkpoint, since)
     elif kind is Thing.INCLUSION:
         status = verifying.verify_inclusion(path, trusted, required, entry_text)
     elif kind is Thing.GROWTH:
@@ -216,7 +229,8 @@ def export(
     ledger: LedgerArgument,
     out: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The .zip to write.")],
     checkpoint: Annotated[
-        Path | None, typer.Option(help="The signed checkpoint to put in, of the whole journal; by default, unsigned.")
+        Path | None,
+        typer.Option(help="The signed checkpoint to put in, with the journal up to it; by default, unsigned."),
     ] = None,
     keys: Annotated[
         list[str] | None,
@@ -227,7 +241,7 @@ def export(
         bool, typer.Option("--with-evidence/--without-evidence", help="Whether to put the source documents in.")
     ] = True,
 ) -> None:
-    """Write the whole journal as one file that anybody can verify with a short program of his own."""
+    """Write the journal, up to a checkpoint, as one file that anybody can verify with a short program of his own."""
     from estate_funds.exchange.bundle import write_bundle
 
     with open_books(ledger, evidence=evidence) as books, waiting("writing the bundle"):
@@ -241,9 +255,9 @@ def export(
 
         path = write_bundle(
             out,
-            books.entries(),
+            books.entries(until=told.size),
             checkpoint=note or told.body,
-            balances=books.ledger.balances,
+            balances=books.balances_after(told.size),
             keys=[str(key) for key in _keys(keys or [])],
             evidence=place,
         )

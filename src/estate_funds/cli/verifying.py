@@ -1,9 +1,13 @@
-"""What `estate-funds verify` does with a ledger, a bundle, a proof or a checkpoint: print what was covered."""
+"""What `estate-funds verify` does with a ledger, a bundle, a proof or a checkpoint: print what was covered.
+
+And what `estate-funds checkpoint` asks before one who has no ledger signs what a bundle or a proof carries.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 
@@ -28,7 +32,7 @@ class Thing(StrEnum):
 # Which options say something of each; --key of all.
 OPTIONS: dict[Thing, tuple[str, ...]] = {
     Thing.LEDGER: ("--checkpoint", "--required"),
-    Thing.BUNDLE: ("--checkpoint", "--since"),
+    Thing.BUNDLE: ("--checkpoint", "--since", "--required"),
     Thing.INCLUSION: ("--entry-text", "--required"),
     Thing.GROWTH: ("--since", "--required"),
     Thing.CHECKPOINT: ("--required",),
@@ -66,10 +70,19 @@ def verify_ledger(address: str, trusted: Sequence[VerifierKey], required: int | 
     return 0
 
 
-def verify_bundle(bundle: Path, trusted: Sequence[VerifierKey], note: Path | None, since: Path | None) -> int:
-    """A bundle, by the verifier that shares nothing with this library."""
+def verify_bundle(
+    bundle: Path, trusted: Sequence[VerifierKey], required: int | None, note: Path | None, since: Path | None
+) -> int:
+    """A bundle, by the verifier that shares nothing with this library.
+
+    It holds every key that it is given to have signed, so where fewer are `required`, it is given those that have.
+    """
+    from estate_funds.exchange.bundle import Bundle
     from estate_funds.verifier import main
 
+    if required is not None:
+        with Bundle(bundle) as held:
+            trusted = _signers(trusted, required, read_checkpoint(note)[0] if note else held.checkpoint)
     arguments = [str(bundle)]
     for key in trusted:
         arguments += ["--key", str(key)]
@@ -101,6 +114,35 @@ def verify_growth(proof: Path, trusted: Sequence[VerifierKey], required: int | N
     return _signatures(trusted, required, text, growth.note)
 
 
+def carried(kind: Thing, what: Path, note: Path | None, since: Path | None) -> tuple[str, Checkpoint]:
+    """The checkpoint that a bundle or a proof of growth carries, or `note` of the same journal, once it is verified.
+
+    What was covered and found is said on standard error. SealBroken where something does not hold, InputError for what
+    cannot show that a checkpoint is true.
+    """
+    if kind is Thing.BUNDLE:
+        from estate_funds.exchange.bundle import Bundle
+
+        with Bundle(what) as held:
+            text = held.checkpoint
+        with redirect_stdout(sys.stderr):
+            status = verify_bundle(what, (), None, note, since)
+        if status:
+            raise SealBroken("the bundle does not hold: nothing was signed", where=str(what), fix="see the findings")
+    elif kind is Thing.GROWTH and since is not None:
+        growth = Growth.parse(read_text(what))
+        grown, text = growth.verify(read_checkpoint(since)[1]), growth.note
+        if note and (told := read_checkpoint(note)[1]) != grown:
+            what_else = "the note is of another checkpoint than the proof"
+            raise InputError(what_else, where=str(note), got=f"{told.origin} {told.head}", wanted=grown.head)
+    else:
+        what_else = "neither a ledger, nor what shows that a checkpoint is true"
+        wanted = "a ledger, a bundle, or with --since a proof of growth"
+        fix = "ask for a bundle (export), or a proof that the journal grew out of what you signed (prove --since)"
+        raise InputError(what_else, where=str(what), wanted=wanted, fix=fix)
+    return read_checkpoint(note) if note else (text, Checkpoint.parse(text))
+
+
 def verify_checkpoint(note: Path, trusted: Sequence[VerifierKey], required: int | None) -> int:
     """Who has signed a checkpoint."""
     text = read_text(note)
@@ -120,15 +162,20 @@ def _signatures(trusted: Sequence[VerifierKey], required: int | None, *notes: st
         print("signatures were not checked: no --key was given", file=sys.stderr)
         return 0
     for note in notes:
-        told = Checkpoint.parse(note)
-        if note == told.body:
-            names = ", ".join(key.name for key in trusted)
-            raise SealBroken("the checkpoint is not signed", where=f"{told.origin} {told.head}", wanted=names)
-        parse_note(note)
-        try:
-            found = verify_note(note, trusted, required=required)
-        except CheckpointError as error:  # it is a note: who signed is what does not hold
-            got, wanted = error.got, error.wanted
-            raise SealBroken(error.what, where=error.where, got=got, wanted=wanted, fix=error.fix) from None
-        print(f"  signed by {', '.join(key.name for key in found.signers)}: checkpoint {told.head}")
+        signers = _signers(trusted, required, note)
+        print(f"  signed by {', '.join(key.name for key in signers)}: checkpoint {Checkpoint.parse(note).head}")
     return 0
+
+
+def _signers(trusted: Sequence[VerifierKey], required: int | None, note: str) -> Sequence[VerifierKey]:
+    """Who of those who are trusted has signed a note; SealBroken where it is not enough of them."""
+    told = Checkpoint.parse(note)
+    if note == told.body:
+        names = ", ".join(key.name for key in trusted)
+        raise SealBroken("the checkpoint is not signed", where=f"{told.origin} {told.head}", wanted=names)
+    parse_note(note)
+    try:
+        return verify_note(note, trusted, required=required).signers
+    except CheckpointError as error:  # it is a note: who signed is what does not hold
+        got, wanted = error.got, error.wanted
+        raise SealBroken(error.what, where=error.where, got=got, wanted=wanted, fix=error.fix) from None

@@ -11,7 +11,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from estate_funds.errors import AmountError, ColumnError, DamagedEntry, InvariantBroken
+from estate_funds.errors import AmountError, ColumnError, DamagedEntry, InvariantBroken, Malformed
 from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
+from estate_funds.ledger.checks import check_types
 from estate_funds.merkle import BLOCK_LEAVES
 
 BLOCK = BLOCK_LEAVES  # entries that are worked on at a time: their columns fit a cache, their text 32-bit offsets
@@ -55,6 +57,11 @@ _STORED = pa.schema([pa.field("recorded", pa.date32(), nullable=False), *SCHEMA]
 # Blocks that stay and texts of megabytes that go again do not share a pool: Arrow's own gives the latter back to the
 # system each time, which then clears the same pages for the next block.
 MEMORY = pa.system_memory_pool()
+_TYPES = (  # of the fields of a draft, as the plain gate wants them
+    dict.fromkeys(TEXT_FIELDS, str)
+    | {"kind": Kind, "effective": date}
+    | dict.fromkeys(("terms", "evidence", "postings"), tuple)
+)
 _RECORDS: Mapping[str, Any] = {"evidence": Evidence, "postings": Posting}
 _MAGIC = b"estate_funds columns 1\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
@@ -141,27 +148,28 @@ class Drafts:
 
     @classmethod
     def from_drafts(cls, drafts: Iterable[Draft]) -> Drafts:
-        """The same drafts in columns; AmountError or ColumnError where one cannot stand there.
+        """The same drafts in columns; Malformed, as from the gate, where a field is of a wrong type.
 
-        That is where an amount is no whole number of 64 bits, or a text no Unicode: no gate lets such a draft through.
+        AmountError or ColumnError where one cannot stand in columns, for an amount is no whole number of 64 bits, or a
+        text no Unicode: no gate lets such a draft through.
         """
         rows = list(drafts)
-        made: dict[str, Any] = {}
-        for name, kind in TEXT_FIELDS.items():
-            values = [d.kind.value for d in rows] if name == "kind" else [getattr(d, name) for d in rows]
-            made[name] = _column(name, values, kind, len(rows))
+        fields = _fields_of(rows)
+        fields["kind"] = [kind.value for kind in fields["kind"]]
+        made: dict[str, Any] = {
+            name: _column(name, fields[name], kind, len(rows)) for name, kind in TEXT_FIELDS.items()
+        }
         if any(
             "\t" in part or "\n" in part for d in rows for term in d.terms for part in (*term, "" if term else "\t")
         ):
             raise ColumnError("a part of a term holds a tab or a line feed, or a term has no parts", where="terms")
         terms = [["\t".join(term) for term in d.terms] for d in rows]
         made["terms"] = _column("terms", terms, pa.list_(pa.string()), len(rows))
-        papers = [paper for d in rows for paper in d.evidence]
+        papers = list(chain.from_iterable(fields["evidence"]))
         found = {"kind": [p.kind for p in papers], "sha256": [p.sha256 for p in papers]}
         made["evidence"] = _lists(len(rows), [len(d.evidence) for d in rows], found, PAPER)
-        flat = [line for d in rows for line in d.postings]
-        fields = zip(*flat, strict=True) if flat else ((),) * len(Posting._fields)
-        lines = dict(zip(Posting._fields, map(list, fields), strict=True))
+        flat = list(chain.from_iterable(fields["postings"]))
+        lines = {name: list(map(itemgetter(at), flat)) for at, name in enumerate(Posting._fields)}
         made["postings"] = _lists(len(rows), [len(d.postings) for d in rows], lines, LINE)
         return cls(pa.RecordBatch.from_pydict(made, schema=SCHEMA))
 
@@ -475,6 +483,33 @@ def _whole(name: str, given: Any) -> Any:
     if not whole:
         raise AmountError("an amount is a whole number of fen", where=name, wanted="integers")
     return given if len(given) else pa.array([], pa.int64())
+
+
+def _fields_of(rows: Sequence[Draft]) -> dict[str, list[Any]]:
+    """The fields of drafts, a sequence each; Malformed where one is of a wrong type.
+
+    The types of all are looked at column by column, which costs half of asking draft by draft; only where they are not
+    the plain ones is each draft asked, as the gate asks it.
+    """
+    for strange in () if _are(rows, Draft) else (row for row in rows if not isinstance(row, Draft)):
+        got, wanted = f"a {type(strange).__name__}", "a Draft as `estate_funds.journal` declares it"
+        raise Malformed("not a draft", got=got, wanted=wanted, fix="give what a verb of estate_funds.vouchers made")
+    found = {name: [getattr(row, name) for row in rows] for name in _TYPES}
+    sound = all(_are(found[name], kind) for name, kind in _TYPES.items())
+    for name, record in (("terms", tuple), ("evidence", Evidence), ("postings", Posting)):
+        sound = sound and _are(chain.from_iterable(found[name]), record)
+    if sound:
+        texts = chain(chain.from_iterable(found["terms"]), chain.from_iterable(found["evidence"]))
+        sound = _are(chain.from_iterable(texts), str)
+        sound = sound and all(_are(map(itemgetter(at), chain.from_iterable(found["postings"])), str) for at in range(4))
+    if not sound:
+        for row in rows:
+            check_types(row)
+    return found
+
+
+def _are(values: Iterable[object], kind: type) -> bool:
+    return {kind}.issuperset(map(type, values))
 
 
 def _lists(n: int, per_entry: Any, fields: Mapping[str, Any], kind: pa.StructType) -> pa.Array:

@@ -1,4 +1,4 @@
-"""The bundle: a whole journal in one .zip file, for an auditor who trusts neither this library nor the database.
+"""The bundle: a journal up to a checkpoint in one .zip, for an auditor who trusts neither this library nor a database.
 
 It holds the canonical bytes of every entry (`journal.txt`), the checkpoint that seals them (`checkpoint`), the public
 keys of those who sign (`keys.txt`, a convenience: trust comes from outside), every balance that is not zero
@@ -128,7 +128,7 @@ def write_bundle(
 ) -> Path:
     """Write a journal as a bundle, whole or not at all.
 
-    `checkpoint` is a note of the whole journal, signed or the body alone; `balances` are those after its last entry, in
+    `checkpoint` is a note of all these entries, signed or the body alone; `balances` are those after its last entry, in
     fen, zeros left out; `keys` are verifier keys; `evidence` gives the document of a digest, or the file that holds it,
     or None where it is not kept. A document is written as it is found: whether it has its digest, the verifier says.
 

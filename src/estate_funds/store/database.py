@@ -48,6 +48,9 @@ def ledger_url(address: str) -> str:
     >>> ledger_url("books.db"), ledger_url("memory")
     ('sqlite:///books.db', 'sqlite://')
     """
+    if not isinstance(address, str):
+        fix = "give the address as text: str(path), a URL, or memory"
+        raise StoreUnavailable("not an address of a ledger", got=repr(address), wanted="text", fix=fix)
     if address == "memory":
         return MEMORY
     if address.startswith("postgresql://"):
@@ -95,7 +98,6 @@ def for_reading(engine: Engine) -> Engine:
 
 def sqlite_path(url: str) -> Path | None:
     """The file of a ledger by its URL; None for one in memory, on a server, or given in SQLite's own words."""
-    """The file of a ledger's URL; None where it is in memory or on a server."""
     name = url.removeprefix("sqlite:///")
     plain = url.startswith("sqlite:///") and not name.startswith((":memory:", "file:"))
     return Path(name) if plain and name else None
@@ -151,7 +153,15 @@ def is_lost(error: BaseException, connection: Connection) -> bool:
 
 
 def translated(error: Exception, url: str, *, lost: bool = False, committing: bool = False) -> StoreError:
-    """What a driver's error means for the ledger, and what to do about it."""
+    """What an error of the driver, or of SQLAlchemy, means for the ledger, and what to do about it."""
+    if isinstance(error, sa.exc.InvalidRequestError):  # a connection that was given back, or waits for its rollback
+        return StoreUnavailable(
+            "the connection can no longer be used",
+            where=url,
+            got=str(error).partition("\n")[0].partition(" (Background")[0],
+            wanted="books that are open; within a transaction of yours, one that is under way",
+            fix="open books anew, in a new transaction: after a close, a commit or a rollback these cannot go on",
+        )
     origin = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
     reason = next(iter(str(origin).strip().splitlines()), type(origin).__name__)
     if reason.startswith("Could not decode to UTF-8"):

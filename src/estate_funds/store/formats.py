@@ -14,12 +14,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from estate_funds.errors import LedgerFormatError
+from estate_funds.errors import DamagedEntry, LedgerFormatError
 from estate_funds.merkle import head_text
 from estate_funds.store.rows import Statements, run
 from estate_funds.store.state import load, tree_at
 from estate_funds.store.tables import FORMAT, Tables, finishing
 from estate_funds.store.writer import last_snapshot, snapshot_due, take_snapshot
+from estate_funds.text import counted
 
 OLDEST = 1
 _LOCK = 0x65737466  # 'estf': the first half of the advisory lock that makes writers on PostgreSQL take turns
@@ -104,8 +105,9 @@ def create(connection: Connection, sql: Statements, origin: str) -> None:
 def migrate(connection: Connection, sql: Statements, origin: str) -> Migrated:
     """Bring a ledger to the newest format, within the transaction that is under way.
 
-    Raises LedgerFormatError for a newer format, a half-migrated one or none; DamagedEntry where the journal does not
-    hold, for then a migration would seal what somebody changed, or where today's gate refuses an entry of it.
+    Raises LedgerFormatError for a newer format, a half-migrated one or none, and for a journal with an entry that
+    today's gate refuses; DamagedEntry where the journal does not hold, for then a migration would seal what somebody
+    changed.
     """
     tables = sql.tables
     lock_format(connection, tables)
@@ -119,13 +121,38 @@ def migrate(connection: Connection, sql: Statements, origin: str) -> Migrated:
         if connection.dialect.name == "postgresql":
             run(connection, f"SELECT pg_advisory_xact_lock({_LOCK_OF_FORMAT_1})")
         _upgrade(connection, tables, found, origin)
-        ledger = load(connection, sql, lambda: nullcontext(connection))  # through the gate, or it could not be used
+        try:  # through the gate, or it could not be used
+            ledger = load(connection, sql, lambda: nullcontext(connection))
+        except DamagedEntry as refused:  # which is no damage: its hashes were compared on the way
+            raise _of_another_gate(connection, sql, refused) from None
         if snapshot_due(ledger, last_snapshot(connection, sql)):
             take_snapshot(connection, sql, ledger)
     size, blocks = run(
         connection, sql("SELECT (SELECT coalesce(max(seq), 0) FROM {entry}), (SELECT count(*) FROM {block})")
     ).fetchone()
     return Migrated(found, FORMAT, size, blocks, head_text(size, tree_at(connection, sql, size).root))
+
+
+def _of_another_gate(connection: Connection, sql: Statements, refused: DamagedEntry) -> LedgerFormatError:
+    """That a journal holds what was right when it was booked, and is not now: above all, years put right in red."""
+    found = []
+    reversals = sql("SELECT seq, effective, reference FROM {entry} WHERE kind = 'reversal' ORDER BY seq")
+    undone = sql("SELECT effective FROM {entry} WHERE seq = ?")
+    for seq, effective, reference in run(connection, reversals).fetchall():
+        original = run(connection, undone, (int(reference),)).fetchone() if reference.isdecimal() else None
+        if original is not None and original[0][:4] != effective[:4]:
+            found.append((seq, f"entry {seq} of {effective[:4]} cancels entry {reference} of {original[0][:4]} in red"))
+    more = f", and {counted(len(found) - 1, 'other')}" if len(found) > 1 else ""
+    return LedgerFormatError(
+        "the ledger holds reversals of entries of an earlier year, and this version books those as corrections in blue"
+        if found
+        else "the gate of this version refuses an entry that an earlier one booked",
+        where=f"entry {found[0][0]}{more}" if found else refused.where,
+        got=found[0][1] if found else refused.got,
+        wanted="entries that the gate lets through again, for they are sealed as they are",
+        fix="nobody changed it, its hashes hold: keep the version that wrote it to read this ledger, and book what it "
+        "ends with as opening balances of a new one",
+    )
 
 
 def _upgrade(connection: Connection, tables: Tables, found: int, origin: str) -> None:

@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from estate_funds.errors import EstateFundsError, InvariantBroken, LedgerFormatError, StoreUnavailable
+from estate_funds.errors import EstateFundsError, InputError, InvariantBroken, LedgerFormatError, StoreUnavailable
 from estate_funds.funds import Account
 from estate_funds.journal import Draft, Entry
 from estate_funds.ledger import Ledger
@@ -58,7 +58,7 @@ class Store:
         self.sql = Statements(tables_of(prefix, schema), engine.dialect.name)
         self._writer = for_writing(engine)
         self._reader = for_reading(engine)
-        self._errors: tuple[type[Exception], ...] = (DBAPIError, driver_error(engine))
+        self._errors: tuple[type[Exception], ...] = (DBAPIError, InvalidRequestError, driver_error(engine))
         self._caller = caller
         self._memory: Connection | None = None
         self._turns = threading.RLock()  # of the one connection to a ledger in memory
@@ -107,9 +107,10 @@ class Store:
         """Work inside the transaction of a SQLAlchemy Connection or Session: it alone commits, or rolls back.
 
         `writing` is a savepoint of it. With `create`, a ledger that is not there is made in it. Raises
-        LedgerFormatError as `open` does, StoreUnavailable for a connection that commits each statement by itself.
+        LedgerFormatError as `open` does, StoreUnavailable for a connection that commits each statement by itself, or
+        whose transaction is over, InputError for what is neither.
         """
-        caller = connection if isinstance(connection, Connection) else connection.connection()
+        caller = _connection_of(connection)
         store = cls(caller.engine, prefix=prefix, schema=schema, caller=caller)
         with store._guarded(), store._placed():
             ready = formats.check_format(caller, store.sql)
@@ -126,8 +127,9 @@ class Store:
     def migrate(cls, address: str, *, prefix: str = PREFIX, schema: str = "", origin: str = "") -> Migrated:
         """Bring a ledger of an older format to this version's, in one transaction; stop all writers first.
 
-        Raises LedgerNotFound, LedgerFormatError for a newer format or a half-migrated ledger, DamagedEntry for a
-        journal whose chain does not hold, StoreUnavailable where it cannot be written.
+        Raises LedgerNotFound, LedgerFormatError for a newer format, a half-migrated ledger, or a journal with entries
+        that are refused today, DamagedEntry for one whose chain does not hold, StoreUnavailable where it cannot be
+        written.
         """
         store = cls._reach(address, create=False, prefix=prefix, schema=schema)
         try:
@@ -368,14 +370,14 @@ class Store:
             raise InvariantBroken(f"entries {first} to {first + count - 1} are not the last of {ledger.seq}")
         return first
 
-    def read(self, *, after: int = 0) -> Iterator[Stored]:
-        """The journal in order from the entry after `after`, streamed in batches. Raises DamagedEntry."""
+    def read(self, *, after: int = 0, upto: int | None = None) -> Iterator[Stored]:
+        """The journal in order, from the entry after `after` to `upto`, streamed in batches. Raises DamagedEntry."""
         with self.reading() as connection:
-            yield from self.read_in(connection, after=after)
+            yield from self.read_in(connection, after=after, upto=upto)
 
-    def read_in(self, connection: Connection, *, after: int = 0) -> Iterator[Stored]:
+    def read_in(self, connection: Connection, *, after: int = 0, upto: int | None = None) -> Iterator[Stored]:
         """The same within a transaction of the caller."""
-        return read_entries(connection, self.sql, after=after)
+        return read_entries(connection, self.sql, after=after, upto=upto)
 
     def read_columns_in(self, connection: Connection, *, after: int = 0) -> Iterator[StoredColumns]:
         """The same in columns, a few thousand entries at a time."""
@@ -491,3 +493,16 @@ class Store:
         with self.reading() as connection:
             row = run(connection, self.sql("SELECT root FROM {block} WHERE number = ?"), (number,)).fetchone()
         return bytes(row[0]) if row else None
+
+
+def _connection_of(given: Connection | Session) -> Connection:
+    """The connection on which an application's transaction is under way."""
+    connect = getattr(given, "connection", None)
+    try:
+        found = given if isinstance(given, Connection) else connect() if callable(connect) else None
+    except InvalidRequestError as error:
+        raise translated(error, "") from error
+    if isinstance(found, Connection):
+        return found
+    wanted = "a SQLAlchemy Connection or Session, in a transaction"
+    raise InputError("no transaction to work within", got=repr(given), wanted=wanted, fix="or Books.open an address")

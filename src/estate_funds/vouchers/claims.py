@@ -9,7 +9,7 @@ from estate_funds.errors import CaseError
 from estate_funds.funds import Account, fund_id, holder_of
 from estate_funds.journal import Draft, Evidence, Kind, Posting
 from estate_funds.ledger import attempt_key
-from estate_funds.vouchers.drafting import C, D, Hands, arriving, crossing, draft_of, line, liquidating
+from estate_funds.vouchers.drafting import C, D, Hands, arriving, budget_year, crossing, draft_of, line, liquidating
 
 REFUND = "refund"  # the purpose that a fund must permit to give an advance back
 
@@ -78,7 +78,7 @@ def encumber(claim: Claim, *, on: date, hands: Hands, attempt: int = 1) -> Draft
         for payer, fen in payer_funds(claim).items()
         if fen > 0
         for posting in (
-            line(payer, Account.UNENCUMBERED, D, fen, str(on.year)),
+            line(payer, Account.UNENCUMBERED, D, fen, budget_year(on)),
             line(payer, Account.ENCUMBERED, C, fen, claim.claim_id),
         )
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import date
 
+from estate_funds.calendar import given_day
 from estate_funds.errors import Refusal
 from estate_funds.funds import Account, Fund, holder_of
 from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
@@ -27,7 +28,7 @@ def reverse(entry: Entry, *, on: date, hands: Hands, narrative: str, ledger: Led
     voucher.
     Source: 会计基础工作规范 51.
     """
-    red = entry.draft.effective.year == on.year
+    red = entry.draft.effective.year == given_day(on, "on").year
     postings = (mirror if red else swapped)(entry.draft.postings, on.year)
     if ledger is not None and not red:
         since = entry.draft.effective.year

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from estate_funds.calendar import given_day
+from estate_funds.errors import InputError
 from estate_funds.funds import Account, Side
 from estate_funds.journal import Draft, Kind, Posting
 
@@ -21,16 +23,30 @@ class Hands:
 
 
 def draft_of(kind: Kind, key: str, narrative: str, *, on: date, hands: Hands, **fields: Any) -> Draft:
-    """A draft by its kind, key and hands; `fields` are those of `Draft`."""
+    """A draft by its kind, key and hands; `fields` are those of `Draft`. InputError for what is no day, or no hands."""
+    if not isinstance(hands, Hands):
+        told = f"a {type(hands).__name__}"
+        raise InputError(
+            "nobody is named to make and approve it",
+            where=f"{kind}, hands",
+            got=told,
+            wanted="Hands",
+            fix="give hands=Hands(maker, approver)",
+        )
     return Draft(
         kind=kind,
-        effective=on,
+        effective=given_day(on, f"{kind}, on"),
         key=key,
         maker=hands.maker,
         approver=hands.approver,
         narrative=narrative,
         **fields,
     )
+
+
+def budget_year(on: date) -> str:
+    """The budget year that a day lies in, as accounts of the budget have it; DateError for what is no day."""
+    return str(given_day(on, "on").year)
 
 
 def line(fund: str, account: Account, side: str, amount_fen: int, detail: str = "") -> Posting:
@@ -44,7 +60,7 @@ def arriving(fund: str, account: Account, detail: str, amount_fen: int, on: date
         line(fund, Account.CASH, D, amount_fen),
         line(fund, account, C, amount_fen, detail),
         line(fund, Account.AUTHORITY, D, amount_fen),
-        line(fund, Account.UNENCUMBERED, C, amount_fen, str(on.year)),
+        line(fund, Account.UNENCUMBERED, C, amount_fen, budget_year(on)),
     )
 
 
@@ -53,7 +69,7 @@ def leaving(fund: str, account: Account, detail: str, amount_fen: int, on: date)
     return (
         line(fund, account, D, amount_fen, detail),
         line(fund, Account.CASH, C, amount_fen),
-        line(fund, Account.UNENCUMBERED, D, amount_fen, str(on.year)),
+        line(fund, Account.UNENCUMBERED, D, amount_fen, budget_year(on)),
         line(fund, Account.AUTHORITY, C, amount_fen),
     )
 
