@@ -53,16 +53,27 @@ T = TypeVar("T")
 class Turn:
     """A transaction of the only writer, begun and ended on the driver itself; all that is asked of it as a Connection.
 
-    What SQLAlchemy does around a transaction, events and all, takes as long as adding the rows of an entry.
+    What SQLAlchemy does around a transaction, events and all, takes as long as adding the rows of an entry; psycopg
+    takes a third of that for a cursor, so there is one for all statements.
     """
 
-    __slots__ = ("connection", "dialect", "over")
+    __slots__ = ("_cursor", "_driver", "dialect", "over")
 
     def __init__(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
-        self.connection, self.dialect, self.over = driver, connection.dialect, False
+        self._driver, self._cursor = driver, driver.cursor()
+        self.dialect, self.over = connection.dialect, False
         if self.dialect.name == "sqlite":  # psycopg begins with the first statement
-            driver.execute("BEGIN IMMEDIATE")
+            self._cursor.execute("BEGIN IMMEDIATE")
+
+    @property
+    def connection(self) -> Turn:
+        """Where a Connection has the driver's."""
+        return self
+
+    def cursor(self) -> Any:
+        """The cursor."""
+        return self._cursor
 
     def get_transaction(self) -> Turn | None:
         """The same until it is over."""
@@ -70,7 +81,7 @@ class Turn:
 
     def commit(self) -> None:
         """Make it last."""
-        self.connection.commit()
+        self._driver.commit()
         self.over = True
 
 
