@@ -47,6 +47,7 @@ from estate_funds.merkle import (
 )
 from estate_funds.money import MAX_FEN
 from estate_funds.store import FORMAT, Store, StoredPast, ledger_url
+from estate_funds.store import store as store_module
 from estate_funds.store import writer as writer_module
 from estate_funds.vouchers import close, open_fund, promise, receive, release, reverse, spend
 
@@ -828,16 +829,18 @@ def test_a_ledger_that_is_migrated_while_it_is_in_use(desk: Desk, address: str) 
     assert desk.store.count() == 2
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = opened(str(tmp_path / "b.db"))
     engine, limits = desk.store.engine, [0]
     with engine.connect() as connection:
         limits[0] = int(connection.exec_driver_sql("PRAGMA page_count").scalar() or 0) + 4
 
-    @sa.event.listens_for(engine, "begin")
-    def _small(connection: sa.Connection) -> None:
-        connection.connection.cursor().execute(f"PRAGMA max_page_count = {limits[0]}")
+    class Small(store_module.Turn):
+        def __init__(self, connection: sa.Connection) -> None:
+            connection.connection.cursor().execute(f"PRAGMA max_page_count = {limits[0]}")
+            super().__init__(connection)
 
+    monkeypatch.setattr(store_module, "Turn", Small)
     with pytest.raises(StoreUnavailable, match="the database refused") as caught:
         desk.book(*(spending(f"s{number}") for number in range(1_000)))
     assert "full" in str(caught.value)

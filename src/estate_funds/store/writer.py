@@ -104,7 +104,7 @@ def add_columns(connection: Connection, sql: Statements, batch: ColumnBatch, roo
     from estate_funds.columns import entry_copy, entry_rows, posting_copy, posting_rows
 
     within = within_batch(batch.columns.first_seq + len(batch.columns) - 1)
-    driver: Any = connection.connection.dbapi_connection
+    driver: Any = connection.connection.cursor().connection
     if connection.dialect.driver == "psycopg" and driver.info.encoding == "utf-8":
         _copy(connection, sql, "entry", entry_copy(batch.columns, batch.leaves, root, within))
         _copy(connection, sql, "posting", posting_copy(batch.columns))
