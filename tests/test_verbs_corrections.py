@@ -185,7 +185,7 @@ def test_a_record_by_hand_says_what_it_records() -> None:
     draft = desk.spending(SHARE, 10, purpose="banquet")
     record = refused(draft, refusal_of(desk, draft), recorded=TODAY)
     desk.refuses(replace(record, terms=()), Malformed, "needs terms")
-    desk.refuses(replace(record, terms=(("note", "x"),)), Malformed, "do not say what was refused")
+    desk.refuses(replace(record, terms=(("note", "x"),)), Malformed, "not what a refusal says")
     desk.refuses(replace(record, terms=((),)), Malformed)
     desk.refuses(replace(record, postings=draft.postings), Malformed, "has no postings")
     desk.refuses(replace(record, key="mine"), Malformed, "key of a refusal")
@@ -251,7 +251,7 @@ def test_an_account_that_the_kind_does_not_have(account: str) -> None:
     desk = funded()
     draft = desk.spending(SHARE, 10)
     postings = (draft.postings[0]._replace(account=account), *draft.postings[1:])
-    desk.refuses(replace(draft, postings=postings), Malformed, "cannot touch this account")
+    desk.refuses(replace(draft, postings=postings), Malformed, "account")
 
 
 VERBS: dict[str, Callable[[Desk, int], Draft]] = {

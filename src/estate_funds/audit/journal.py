@@ -212,7 +212,7 @@ class _Snapshots:
 
     def after(self, seq: int) -> Mapping[BalanceKey, int] | None:
         """The snapshot that was taken after an entry; the entries that are asked for follow one another."""
-        while self._next is not None and self._next[0] <= seq:
+        while self._next is not None and type(self._next[0]) is int and self._next[0] <= seq:  # else it is damaged
             (at, drawn), self._next = self._next, next(self._kept, None)
             if at == seq:
                 return drawn

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import date
+from dataclasses import fields
+from datetime import date, datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from estate_funds.errors import (
     UnknownFund,
     nearest,
 )
-from estate_funds.funds import MONEY, PAYEE, Account, Fund, Permit, Side, holder_of
+from estate_funds.funds import MONEY, NORMAL_SIDE, PAYEE, Account, Fund, Permit, Side, holder_of
 from estate_funds.journal import Draft, Evidence, Kind, Posting
 from estate_funds.ledger.records import BalanceKey, named
 from estate_funds.ledger.shapes import (
@@ -66,16 +67,47 @@ _OF_OTHERS = frozenset({_CASH, _PAYABLE})
 
 def check_types(draft: Draft) -> None:
     """A draft may come from anywhere: each field is of its type before anything is asked of it."""
+    if not isinstance(draft, Draft):
+        raise Malformed("not a draft", got=f"{type(draft).__name__}", wanted="a Draft", fix="make it with a verb")
     sound = type(draft.kind) is Kind and type(draft.effective) is date and _are_texts(_texts(draft))
     sound = sound and type(draft.terms) is tuple and type(draft.evidence) is tuple and type(draft.postings) is tuple
     sound = sound and all(type(term) is tuple and _are_texts(term) for term in draft.terms)
     sound = sound and all(isinstance(e, Evidence) and _are_texts(e) for e in draft.evidence)
     sound = sound and all(isinstance(p, Posting) and _are_texts(p[:4]) for p in draft.postings)
     if not sound:
-        raise Malformed("a field is of a wrong type", wanted="a Draft as `estate_funds.journal` declares it")
+        raise Malformed(
+            "a field is of a wrong type",
+            where=str(draft.key),
+            got=", ".join(_odd_fields(draft)) or "in terms, evidence or postings",
+            wanted="a Draft as `estate_funds.journal` declares it, its day a date without a time",
+            fix="make it with a verb",
+        )
     for posting in draft.postings:
         if type(posting.amount_fen) is not int or abs(posting.amount_fen) > MAX_FEN:
-            raise Malformed("an amount must be a whole number of fen that 64 bits hold", where=draft.key)
+            raise _no_amount(draft, posting, "a whole number of fen")
+
+
+def _odd_fields(draft: Draft) -> list[str]:
+    """The fields that hold something else than is declared, with its type."""
+    wanted = dict.fromkeys((f.name for f in fields(Draft)), str) | {"kind": Kind, "effective": date}
+    wanted |= dict.fromkeys(("terms", "evidence", "postings"), tuple)
+    held = {name: getattr(draft, name) for name in wanted}
+    odd = {n: type(v) for n, v in held.items() if not isinstance(v, wanted[n]) or type(v) is datetime}
+    return [f"{name} is a {found.__name__}" for name, found in odd.items()]
+
+
+def _no_amount(draft: Draft, posting: Posting, wanted: str) -> Malformed:
+    return Malformed(
+        f"an amount must be {wanted} that 64 bits hold",
+        where=f"{draft.key}, {posting.fund} {posting.account}",
+        got=repr(posting.amount_fen) if type(posting.amount_fen) is not int else _shown(posting.amount_fen),
+        wanted=f"{wanted}, at most {MAX_FEN}",
+        fix="give an integer of fen; what is larger goes into entries of its own",
+    )
+
+
+def _shown(amount_fen: int) -> str:
+    return str(amount_fen) if amount_fen.bit_length() < 200 else f"a number of {amount_fen.bit_length()} bits"
 
 
 def _are_texts(values: Iterable[object]) -> bool:
@@ -113,7 +145,13 @@ def check_dates(ledger: Ledger, draft: Draft, recorded: date) -> None:
 def check_hands(draft: Draft) -> None:
     """A key, a narrative, and two people (会计基础工作规范)."""
     if not draft.key or not draft.narrative:
-        raise Malformed("an entry needs a key and a narrative", where=draft.key or draft.narrative)
+        missing = "narrative" if draft.key else "key"
+        raise Malformed(
+            f"an entry without a {missing}",
+            where=draft.key or draft.narrative,
+            got="none",
+            wanted="a key and a narrative",
+        )
     if draft.kind is Kind.REFUSAL:
         return  # whoever asked, that is what it records
     maker, approver = _plain(draft.maker), _plain(draft.approver)
@@ -151,9 +189,20 @@ def check_shape(draft: Draft) -> None:
     shape = SHAPES[draft.kind]
     if bool(shape) != bool(draft.postings):
         raise Malformed(
-            f"a {draft.kind} entry {'needs' if shape else 'has no'} postings", where=draft.key, got=len(draft.postings)
+            f"a {draft.kind} entry {'needs' if shape else 'has no'} postings",
+            where=draft.key,
+            got=len(draft.postings),
+            wanted="some" if shape else "none",
         )
     for _, account, detail, side, _ in draft.postings:
+        if account not in NORMAL_SIDE:
+            raise Malformed(
+                "no such account",
+                where=draft.key,
+                got=repr(account),
+                wanted=", ".join(Account),
+                fix=nearest(account, Account),
+            )
         if (account, side) not in shape:
             raise Malformed(
                 f"a {draft.kind} entry cannot touch this account on this side",
@@ -193,7 +242,13 @@ def check_budget_year(draft: Draft) -> None:
     year = str(draft.effective.year)
     for _, account, detail, _, _ in draft.postings:
         if account == _BUDGET and detail != year:
-            raise Malformed("the budget of another year", where=draft.key, got=detail, wanted=year)
+            raise Malformed(
+                "the budget of another year",
+                where=draft.key,
+                got=detail,
+                wanted=year,
+                fix="date the entry into that year, or carry its rest forward first",
+            )
 
 
 def check_amounts(draft: Draft) -> None:
@@ -201,11 +256,7 @@ def check_amounts(draft: Draft) -> None:
     sign = -1 if draft.kind is Kind.REVERSAL else 1
     for posting in draft.postings:
         if type(posting.amount_fen) is not int or not 0 < sign * posting.amount_fen <= MAX_FEN:
-            raise Malformed(
-                f"an amount must be a whole number of fen {'above' if sign > 0 else 'below'} 0 that 64 bits hold",
-                where=f"{draft.key}, {posting.fund} {posting.account}",
-                got=repr(posting.amount_fen),
-            )
+            raise _no_amount(draft, posting, f"a whole number of fen {'above' if sign > 0 else 'below'} 0")
 
 
 def check_balance(ledger: Ledger, draft: Draft) -> None:
@@ -213,7 +264,13 @@ def check_balance(ledger: Ledger, draft: Draft) -> None:
     gaps: dict[tuple[str, str], int] = {}
     for fund, account, _, side, amount in draft.postings:
         if fund not in ledger.funds:
-            raise UnknownFund(f"the fund {fund!r} was never opened", where=draft.key, fix=nearest(fund, ledger.funds))
+            raise UnknownFund(
+                f"the fund {fund!r} was never opened",
+                where=draft.key,
+                got=fund,
+                wanted="a fund that is open",
+                fix=nearest(fund, ledger.funds) or "open it first",
+            )
         part = (fund, "money" if account in MONEY else "budget")
         gaps[part] = gaps.get(part, 0) + (amount if side == D else -amount)
     open_gaps = [f"{fund}, {family}: debits exceed credits by {gap} fen" for (fund, family), gap in gaps.items() if gap]

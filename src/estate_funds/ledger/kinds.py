@@ -89,7 +89,13 @@ def check_mirror(ledger: Ledger, draft: Draft) -> None:
     else:
         _check_claimed(ledger, draft)
         return
-    raise BadReversal(problem, where=draft.key, got=f"reference {draft.reference!r}")
+    raise BadReversal(
+        problem,
+        where=draft.key,
+        got=f"reference {draft.reference!r}",
+        wanted="the number of an entry that stands, and its mirror",
+        fix="make it with `reverse` from the entry itself",
+    )
 
 
 def _made_over(ledger: Ledger, draft: Draft) -> str:
@@ -126,15 +132,22 @@ def _check_definition(ledger: Ledger, draft: Draft) -> None:
     try:
         fund = defined(draft)
     except (KeyError, ValueError, IndexError, DateError):
-        raise Malformed("the terms do not define a fund", where=draft.key, got=draft.terms) from None
+        raise Malformed(
+            "the terms do not define a fund", where=draft.key, got=draft.terms, wanted="what Fund.to_terms gives"
+        ) from None
     if not re.fullmatch("[^/]+/[^/]+/.+", fund.fund_id):
-        raise Malformed("a fund's id is key/level/holder", where=draft.key, got=fund.fund_id)
+        raise Malformed("not the id of a fund", where=draft.key, got=fund.fund_id, wanted="key/level/holder")
     if fund.provenance not in ("fifo", "proportional"):
         raise Malformed(
             "not a way to trace provenance", where=draft.key, got=fund.provenance, wanted="fifo, proportional"
         )
     if fund.to_terms() != draft.terms:
-        raise Malformed("the terms hold more than a fund, or in another order", where=draft.key, got=draft.terms)
+        raise Malformed(
+            "the terms hold more than a fund, or in another order",
+            where=draft.key,
+            got=draft.terms,
+            wanted=fund.to_terms(),
+        )
     if not (draft.document and draft.clause):
         raise Malformed("a fence rests on a document and a clause", where=draft.key, got="none", wanted="both")
     years = fund.surplus_after_years
@@ -146,8 +159,8 @@ def _check_definition(ledger: Ledger, draft: Draft) -> None:
             wanted=f"1 to {_MOST_YEARS} years, in a fund that carries forward",
         )
     if (fund.fund_id in ledger.funds) != (draft.kind is Kind.AMEND_FUND):
-        state = "already open" if draft.kind is Kind.OPEN_FUND else "not open"
-        raise UnknownFund(f"the fund {fund.fund_id!r} is {state}", where=draft.key)
+        state, fix = ("already open", "amend it") if draft.kind is Kind.OPEN_FUND else ("not open", "open it first")
+        raise UnknownFund(f"the fund {fund.fund_id!r} is {state}", where=draft.key, got=draft.kind, fix=fix)
     before, cash = ledger.funds.get(fund.fund_id, fund), ledger.balance(fund.fund_id, Account.CASH)
     if before.held_for_others != fund.held_for_others and cash:
         raise Malformed(
@@ -180,7 +193,8 @@ def closing_day(draft: Draft) -> date:
             return day
     except (ValueError, OverflowError, DateError):
         pass
-    raise Malformed(f"the terms do not name a month to {draft.kind}", where=draft.key, got=draft.terms)
+    wanted = f"{name} and a month, such as {name} 2024-05"
+    raise Malformed(f"the terms do not name a month to {draft.kind}", where=draft.key, got=draft.terms, wanted=wanted)
 
 
 def _check_closing(ledger: Ledger, draft: Draft) -> None:
@@ -279,7 +293,8 @@ def _check_promise(ledger: Ledger, draft: Draft) -> None:
     try:
         last = expiry(draft)
     except ValueError:
-        raise Malformed("the terms do not name a last day", where=draft.key, got=draft.terms) from None
+        wanted = "expires and a day, such as expires 2024-05-31"
+        raise Malformed("the terms do not name a last day", where=draft.key, got=draft.terms, wanted=wanted) from None
     if last is not None and last < draft.effective:
         raise Malformed("a promise that has expired when it is made", where=draft.key, got=last, wanted=draft.effective)
     for posting in draft.postings:
@@ -398,6 +413,7 @@ def _check_claimed(ledger: Ledger, draft: Draft) -> None:
                 where=draft.key,
                 got=f"{format_yuan(more)} yuan",
                 wanted=f"at most {format_yuan(left)} yuan",
+                fix="claim less, or name the other payment that was wrong",
             )
 
 
@@ -441,7 +457,12 @@ def _check_loan(ledger: Ledger, draft: Draft) -> None:
 def _check_refusal(ledger: Ledger, draft: Draft) -> None:
     """What was refused, on the day, under a key that nothing else would have: one pair of hands can book it."""
     if draft.terms[0][0] != "refused" or draft.effective < ledger.recorded:
-        raise Malformed("the terms do not say what was refused", where=draft.key, got=draft.terms)
+        raise Malformed(
+            "not what a refusal says",
+            where=draft.key,
+            got=f"{draft.terms[0]} on {draft.effective}",
+            wanted=f"what was refused, on or after {ledger.recorded}",
+        )
     if not draft.key.startswith(REFUSED):
         raise Malformed("not the key of a refusal", where=draft.key, got=draft.key, wanted=f"{REFUSED}...")
 

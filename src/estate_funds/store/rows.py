@@ -139,6 +139,11 @@ def damaged(where: str, why: str) -> DamagedEntry:
     )
 
 
+def blob(value: object) -> bytes:
+    """What a column of bytes holds; where somebody made it something else, bytes that are the hash of nothing."""
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else repr(value).encode()
+
+
 # --- entries ---
 
 
@@ -189,7 +194,7 @@ def entry_of(row: Sequence[Any], postings: Iterable[Posting]) -> Entry:
             **dict(zip(PLAIN, plain, strict=True)),
         )
         return Entry(seq, _day(recorded), draft)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise DamagedEntry(
             f"entry {seq} cannot be read back", got=str(error), wanted="what this library wrote"
         ) from None
@@ -238,7 +243,7 @@ def read_governing(connection: Connection, sql: Statements, *, upto: int) -> Ite
     kinds = "kind IN ('open_fund', 'amend_fund', 'close', 'reopen')"  # as in the index, which is used only then
     found = run(connection, sql(f"SELECT {{fields}} FROM {{entry}} WHERE {kinds} AND seq <= ? ORDER BY seq"), (upto,))
     for row in found.fetchall():
-        yield unchanged(Stored(entry_of(row, ()), bytes(row[-2]), b"")).entry
+        yield unchanged(Stored(entry_of(row, ()), blob(row[-2]), b"")).entry
 
 
 def read_one(
@@ -281,7 +286,7 @@ def stored_of(rows: Sequence[Row], lines: Iterable[Row]) -> Iterator[Stored]:
         if line != len(before):
             raise DamagedEntry(f"entry {seq} cannot be read back", got=f"line {line}", wanted=f"line {len(before)}")
     for row in rows:
-        yield Stored(entry_of(row, postings.get(row[0], ())), bytes(row[-2]), bytes(row[-1]))
+        yield Stored(entry_of(row, postings.get(row[0], ())), blob(row[-2]), blob(row[-1]))
 
 
 def columns_of_rows(rows: Sequence[Row], lines: Sequence[Row]) -> StoredColumns:
@@ -292,4 +297,4 @@ def columns_of_rows(rows: Sequence[Row], lines: Sequence[Row]) -> StoredColumns:
         columns = columns_of(rows, lines)
     except (ColumnError, AmountError):
         columns = Columns.from_entries(stored.entry for stored in stored_of(rows, lines))
-    return StoredColumns(columns, b"".join([row[-2] for row in rows]), [bytes(row[-1]) for row in rows])
+    return StoredColumns(columns, b"".join([blob(row[-2]) for row in rows]), [blob(row[-1]) for row in rows])

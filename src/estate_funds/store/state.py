@@ -32,6 +32,7 @@ from estate_funds.store.rows import (
     Row,
     Statements,
     Stored,
+    blob,
     damaged,
     read_governing,
     read_one,
@@ -90,7 +91,7 @@ def catch_up(connection: Connection, sql: Statements, ledger: Ledger, ahead: Seq
         raise damaged(f"entry {ledger.seq}", f"the journal ends with entry {seq}: what came after it is gone")
     if seq > ledger.seq:
         _fold(connection, sql, ledger)
-    elif seq and bytes(root) != ledger.tree.root:
+    elif seq and blob(root) != ledger.tree.root:
         raise damaged(f"entry {seq}", "the root of the tree is another one than it was")
 
 
@@ -134,8 +135,8 @@ def _fold_columns(ledger: Ledger, rows: Sequence[Row], lines: Sequence[Row], bat
     for at, row in enumerate(rows):
         leaf = hashes[at * HASH_SIZE : (at + 1) * HASH_SIZE]
         tree.append(leaf)
-        kept = bytes(row[-1])
-        if leaf != bytes(row[-2]) or not batches.holds(row[0], kept, tree.root if len(kept) == HASH_SIZE else b""):
+        kept = blob(row[-1])
+        if leaf != blob(row[-2]) or not batches.holds(row[0], kept, tree.root if len(kept) == HASH_SIZE else b""):
             break
         ends.append(batches.end)
     try:
@@ -199,7 +200,7 @@ def tree_at(connection: Connection, sql: Statements, size: int) -> Frontier:
     tree = Frontier()
     roots = sql("SELECT root FROM {block} WHERE last_seq <= ? ORDER BY number")
     for (root,) in run(connection, roots, (size,)).fetchall():
-        tree.join(bytes(root), BLOCK_LEAVES)
+        tree.join(blob(root), BLOCK_LEAVES)
     tree.extend(leaves(connection, sql, tree.size + 1, size))
     if tree.size != size:
         raise damaged(f"entries up to {size}", f"there are the leaves of {tree.size} only")

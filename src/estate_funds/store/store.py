@@ -34,6 +34,7 @@ from estate_funds.store.rows import (
     Statements,
     Stored,
     StoredColumns,
+    blob,
     read_columns,
     read_entries,
     read_one,
@@ -437,7 +438,7 @@ class Store:
         last = -(1 << 63)  # also what somebody put before the first
         while rows := run(connection, statement, (last,)).fetchall():
             for number, first_seq, last_seq, root, data in rows:
-                yield Block(number, first_seq, last_seq, bytes(root), bytes(data))
+                yield Block(number, first_seq, last_seq, blob(root), blob(data))
                 last = number
 
     def snapshots(self, connection: Connection | None = None) -> Iterator[Snapshot]:
@@ -536,7 +537,7 @@ class Store:
     def _block_root(self, number: int) -> bytes | None:
         with self.reading() as connection:
             row = run(connection, self.sql("SELECT root FROM {block} WHERE number = ?"), (number,)).fetchone()
-        return bytes(row[0]) if row else None
+        return blob(row[0]) if row else None
 
 
 def _connection_of(given: Connection | Session) -> Connection:

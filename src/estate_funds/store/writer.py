@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from estate_funds.journal import Entry
 from estate_funds.ledger import Ledger
 from estate_funds.merkle import BLOCK_LEAVES, HASH_SIZE, Frontier, tree_root, within_batch
-from estate_funds.store.rows import INFLOW, Statements, damaged, entry_row, line_rows, read_columns, run
+from estate_funds.store.rows import INFLOW, Statements, blob, damaged, entry_row, line_rows, read_columns, run
 
 if TYPE_CHECKING:
     from estate_funds.columns import Columns
@@ -142,7 +142,7 @@ def seal(connection: Connection, sql: Statements, ledger: Ledger, batch: Batch, 
         return
     tree = Frontier()
     for (root,) in run(connection, sql("SELECT root FROM {block} ORDER BY number")).fetchall():
-        tree.join(bytes(root), BLOCK_LEAVES)
+        tree.join(blob(root), BLOCK_LEAVES)
     for number in range(tree.size >> _SHIFT, ledger.seq >> _SHIFT):
         begin, end = (number << _SHIFT) + 1, (number + 1) << _SHIFT
         block, hashes = _columns(connection, sql, begin, end, batch, first)
@@ -177,7 +177,7 @@ def _columns(
 def leaves(connection: Connection, sql: Statements, first: int, last: int) -> bytes:
     """The stored leaf hashes of entries `first` to `last`, one after the other."""
     statement = sql("SELECT leaf FROM {entry} WHERE seq BETWEEN ? AND ? ORDER BY seq")
-    return b"".join([leaf for (leaf,) in run(connection, statement, (first, last)).fetchall()])
+    return b"".join([blob(leaf) for (leaf,) in run(connection, statement, (first, last)).fetchall()])
 
 
 # --- snapshots ---

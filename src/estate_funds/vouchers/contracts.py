@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
+from estate_funds.calendar import given_day
 from estate_funds.errors import InputError
 from estate_funds.funds import Account, Fund
 from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
 from estate_funds.ledger import Ledger, attempt_key, booked_of, release_key
 from estate_funds.money import format_yuan
 from estate_funds.vouchers.corrections import claw_back
-from estate_funds.vouchers.drafting import C, D, Hands, draft_of, line, liquidating
+from estate_funds.vouchers.drafting import C, D, Hands, budget_year, draft_of, line, liquidating
 
 
 def promise(
@@ -46,9 +47,9 @@ def promise(
         payee=payee,
         payee_class=payee_class,
         reference=reference,
-        terms=(("expires", str(expires)),) if expires else (),
+        terms=(("expires", str(given_day(expires, "promise, expires"))),) if expires else (),
         postings=(
-            line(fund.fund_id, Account.UNENCUMBERED, D, amount_fen, str(on.year)),
+            line(fund.fund_id, Account.UNENCUMBERED, D, amount_fen, budget_year(on)),
             line(fund.fund_id, Account.ENCUMBERED, C, amount_fen, reference),
         ),
     )
@@ -103,7 +104,7 @@ def spend(
     spent = line(fund.fund_id, account, D, amount_fen, detail)
     postings = liquidating(fund.fund_id, spent, amount_fen, against)
     if not against:
-        available = line(fund.fund_id, Account.UNENCUMBERED, D, amount_fen, str(on.year))
+        available = line(fund.fund_id, Account.UNENCUMBERED, D, amount_fen, budget_year(on))
         postings = (*postings[:2], available, postings[3])
     return _payment(
         Kind.SPENDING, fund, postings, against, purpose, payee, payee_class, on, key, hands, narrative, evidence
@@ -224,11 +225,11 @@ def release(
         raise InputError(what, where=reference, wanted="a promise that stands" if not amounts else "key=...")
     postings: list[Posting] = []
     for fund, fen in amounts.items():
-        lapsing = ledger.releasing(fund, reference, fen, on.year)
+        lapsing = ledger.releasing(fund, reference, fen, given_day(on, "release, on").year)
         postings.append(line(fund, Account.ENCUMBERED, D, fen, reference))
         if fen != lapsing:
             left = fen - lapsing if lapsing else fen
-            postings.append(line(fund, Account.UNENCUMBERED, C, left, str(on.year)))
+            postings.append(line(fund, Account.UNENCUMBERED, C, left, budget_year(on)))
         if lapsing:
             postings.append(line(fund, Account.AUTHORITY, C, lapsing))
     return draft_of(Kind.RELEASE, key, narrative, on=on, hands=hands, reference=reference, postings=tuple(postings))
@@ -244,6 +245,7 @@ def _release_key(ledger: Ledger, key: str) -> str:
 
 def expire(ledger: Ledger, *, on: date, hands: Hands) -> list[Draft]:
     """Release every promise whose last day is over, and no other fund's under the same reference."""
+    given_day(on, "expire, on")
     over: dict[str, dict[str, int]] = {}
     lasting: set[str] = set()
     for (fund, account, reference), fen in sorted(ledger.balances.items()):
