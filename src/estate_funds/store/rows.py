@@ -100,7 +100,10 @@ class Statements:
 def run(connection: Connection, statement: str, values: Sequence[object] = ()) -> Any:
     """Run a statement on the driver; its cursor."""
     cursor = connection.connection.cursor()
-    cursor.execute(statement, values)
+    try:
+        cursor.execute(statement, values)
+    except UnicodeDecodeError as error:  # not even a name of the schema can be read
+        raise damaged("the database", str(error)) from None
     return cursor
 
 
