@@ -10,10 +10,10 @@ import pytest
 
 from conftest import HANDS, TODAY
 from desk import D1, LAPSING, PAPERS, QUEUE, SHARE, Desk, attempt_key, permit, restricted
-from estate_funds.errors import EvidenceMissing, InputError, Malformed, Overdrawn, PromiseExpired, Refusal
+from estate_funds.errors import EvidenceMissing, InputError, Malformed, OutsideFence, Overdrawn, PromiseExpired, Refusal
 from estate_funds.funds import Account
 from estate_funds.journal import Evidence
-from estate_funds.vouchers import expire
+from estate_funds.vouchers import expire, settle
 from ready import DAY, LAST, NEXT, advanced, funded
 
 # --- promises ---------------------------------------------------------------------------------------------------------
@@ -294,3 +294,31 @@ def test_what_a_settlement_leaves_of_an_old_promise_lapses() -> None:
     desk.close_year(2022)
     desk.chain(desk.settling(LAPSING, 500, ahead, on=NEXT))
     assert (desk.free(LAPSING), desk.surplus(LAPSING), desk.has(LAPSING, Account.ENCUMBERED)) == (0, 1_500, 0)
+
+
+def test_a_settlement_that_is_booked_is_not_worked_out_again() -> None:
+    """After it, nothing says what was advanced: an amount worked out then would be another one."""
+    desk = funded()
+    desk.promise(SHARE, 600, "works")
+    ahead = desk.book(desk.advancing(SHARE, 400, "works"))
+    chain = desk.settling(SHARE, 500, ahead)
+    desk.chain(chain)
+    with pytest.raises(InputError, match="the key of the settlement is used"):
+        settle(desk.ledger, SHARE, 500, ahead, on=D1, key=chain[0].key, hands=HANDS)
+
+
+def test_what_was_advanced_in_its_time_is_settled_after_it() -> None:
+    """The final account is audited when the document may have ended; only a top-up is a payment of that day."""
+    ending = replace(SHARE, permits=tuple(replace(p, until=date(2022, 6, 1)) for p in SHARE.permits))
+    desk = Desk(ending)
+    desk.fund(ending, 1_000)
+    desk.promise(ending, 600, "works")
+    ahead = desk.book(desk.advancing(ending, 400, "works"))
+    above = desk.settling(ending, 500, ahead, on=date(2022, 9, 1))
+    desk.refuses(above[0], OutsideFence, "may not be spent so")
+    below = desk.settling(ending, 400, ahead, on=date(2022, 9, 1))
+    desk.refuses(replace(below[0], purpose="cleaning"), Malformed)
+    desk.refuses(replace(below[0], evidence=PAPERS[:1]), EvidenceMissing)
+    desk.chain(below)
+    assert desk.has(ending, Account.EXPENDITURE) == 400
+    desk.replays()

@@ -158,9 +158,16 @@ def settle(
 
     `advanced` is the entry of the advance, or all of them. Audited above what was advanced and not claimed back since,
     the difference is topped up from the promise, and refused beyond it; below, it is claimed back. What is left of the
-    promise is released. Raises InputError for an audited amount below 0, and where more is to be claimed back than the
-    entries that are given have paid.
+    promise is released. Raises InputError for an audited amount below 0, where more is to be claimed back than the
+    entries that are given have paid, and for a key that is used: what a settlement does cannot be worked out after it.
     """
+    if (known := ledger.key(key)) is not None:
+        raise InputError(
+            "the key of the settlement is used",
+            where=key,
+            got=f"entry {known[0]}",
+            fix="if that is this settlement, it is booked, and all that follows with it; else give another key",
+        )
     advances = [advanced] if isinstance(advanced, Entry) else list(advanced)
     asked, reference = advances[0].draft, advances[0].draft.reference
     paid = ledger.balance(fund.fund_id, Account.ADVANCED, reference)
