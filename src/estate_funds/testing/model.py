@@ -1,0 +1,699 @@
+"""A second, naive ledger, to hold the real one against: the rules of docs/reference/entry-format.md, said plainly.
+
+Written from that page alone. It keeps a list of entries and a dictionary of balances, and works everything else out
+from them each time it is asked; it is slow, and meant to be read beside the page. Where both are given the same drafts,
+they book the same, refuse the same by the same class of error, and have the same balances.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import NamedTuple
+
+from estate_funds.calendar import Month, parse_day
+from estate_funds.errors import (
+    BadReversal,
+    EvidenceMissing,
+    FuturePeriod,
+    InputError,
+    KeyConflict,
+    Malformed,
+    OutsideFence,
+    Overdrawn,
+    PeriodClosed,
+    PromiseExpired,
+    Refusal,
+    SameHands,
+    Unbalanced,
+    UndeclaredCrossing,
+    UnknownFund,
+)
+from estate_funds.funds import BUDGET, MONEY, NORMAL_SIDE, PAYEE, Fund, Permit, holder_of
+from estate_funds.journal import Draft, Entry, Kind, Posting
+
+LARGEST = 2**63 - 1
+MIRRORS = (Kind.REVERSAL, Kind.CORRECTION)
+TERMED = (Kind.OPEN_FUND, Kind.AMEND_FUND, Kind.CLOSE, Kind.REOPEN, Kind.REFUSAL)
+PAYMENTS = (Kind.DISBURSEMENT, Kind.SPENDING, Kind.ADVANCE, Kind.SETTLEMENT)
+# Accounts that a kind may touch: on the debit side, on the credit side.
+SHAPES: dict[Kind, tuple[str, str]] = {
+    Kind.APPROPRIATION: ("cash authority", "funding unencumbered"),
+    Kind.RECEIPT: ("cash authority", "funding payable unencumbered"),
+    Kind.ENCUMBRANCE: ("unencumbered", "encumbered"),
+    Kind.RELEASE: ("encumbered", "unencumbered authority"),
+    Kind.DISBURSEMENT: (
+        "transfer_out expenditure encumbered cash authority",
+        "cash expended transfer_in unencumbered",
+    ),
+    Kind.ADVANCE: ("advanced encumbered", "cash expended"),
+    Kind.SETTLEMENT: ("expenditure encumbered", "advanced cash expended"),
+    Kind.SPENDING: ("expenditure payable unencumbered encumbered", "cash expended"),
+    Kind.TRANSFER: ("transfer_out unencumbered cash authority", "cash authority transfer_in unencumbered"),
+    Kind.LOAN: ("due_from unencumbered cash authority", "cash authority due_to unencumbered"),
+    Kind.REPAYMENT: ("due_to unencumbered cash authority", "cash authority due_from unencumbered"),
+    Kind.CLAW_BACK: ("receivable", "recovery"),
+    Kind.RECOVERY: ("cash authority transfer_out unencumbered", "receivable unencumbered cash authority"),
+    Kind.WAIVER: ("recovery", "receivable"),
+    Kind.CARRY_FORWARD: ("unencumbered", "unencumbered authority"),
+    Kind.SURRENDER: ("surrendered", "cash"),
+}
+TEXTS = (
+    "key", "maker", "approver", "narrative", "document", "clause", "policy", "registry", "purpose", "payee",
+    "payee_class", "reference",
+)  # fmt: skip
+REFUSED_RANGES = (
+    (0x00, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x200E, 0x200F), (0x202A, 0x202E), (0x2066, 0x2069),
+    (0x200B, 0x200D), (0x2060, 0x2065), (0x206A, 0x206F), (0xFEFF, 0xFEFF), (0x2028, 0x2029), (0xD800, 0xDFFF),
+    (0xFFF9, 0xFFFB),
+)  # fmt: skip
+
+
+class Promise(NamedTuple):
+    """What is known of the promise of a fund under a reference; `since` is 0 where it replaced none bound otherwise."""
+
+    year: int
+    last: date | None
+    bound: tuple[str, str, str]
+    since: int
+    oldest: int
+
+
+class Model:
+    """A ledger of a list and a dictionary; `balances` has no noughts.
+
+    >>> from estate_funds.vouchers import Hands, appropriate, open_fund, spend
+    >>> hands = Hands("maker", "approver")
+    >>> fund = Fund("repairs/estate/a", "Repairs", "law", "4", True, "fifo", ())
+    >>> model = Model()
+    >>> model.post(open_fund(fund, on=date(2024, 1, 1), hands=hands), recorded=date(2024, 1, 1))
+    True
+    >>> given = appropriate(fund, "owners", 500, on=date(2024, 2, 1), key="1", hands=hands)
+    >>> model.post(given, recorded=date(2024, 2, 1)), model.post(given, recorded=date(2024, 2, 2))
+    (True, False)
+    >>> model.balances["repairs/estate/a", "cash", ""]
+    500
+    >>> banquet = {"purpose": "banquet", "payee": "firm", "payee_class": "enterprise"}
+    >>> model.post(spend(fund, 1, on=date(2024, 2, 3), key="2", hands=hands, **banquet), recorded=date(2024, 2, 3))
+    Traceback (most recent call last):
+    ...
+    estate_funds.errors.OutsideFence: repairs/estate/a has a permit
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.balances: dict[tuple[str, str, str], int] = {}
+
+    def post(self, draft: Draft, *, recorded: date) -> bool:
+        """Book a draft; False where the same is booked already. Raises the Refusal of the first check that fails."""
+        check_text(draft)
+        if self._is_known(draft):
+            return False
+        self._check_dates(draft, recorded)
+        check_hands(draft)
+        self._check_shape(draft)
+        self._check_balance(draft)
+        for kind, digest in draft.evidence:
+            demand(kind != "" and re.fullmatch("[0-9a-f]{64}", digest), Malformed, "evidence has kind and digest")
+        if draft.kind not in MIRRORS:
+            check_crossings(draft)
+            self._check_fence(draft)
+            self._check_kind(draft, recorded)
+        self._check_overdrawn(draft)
+        self.balances = self._after(draft.postings)
+        self.entries.append(Entry(len(self.entries) + 1, recorded, draft))
+        return True
+
+    # --- what follows from the entries ---
+
+    def funds(self) -> dict[str, Fund]:
+        """The open funds, as last defined."""
+        opened = {}
+        for draft in self._drafts(Kind.OPEN_FUND, Kind.AMEND_FUND):
+            fund = Fund.from_terms(draft.terms, document=draft.document, clause=draft.clause)
+            opened[fund.fund_id] = fund
+        return opened
+
+    def open_from(self) -> date:
+        """The first day that no closed period holds."""
+        day = date.min
+        for draft in self._drafts(Kind.CLOSE, Kind.REOPEN):
+            month = Month.parse(draft.terms[0][1])
+            day = (month + 1 if draft.kind is Kind.CLOSE else month).first_day
+        return day
+
+    def undone(self) -> set[int]:
+        """The numbers of the entries that a reversal or a correction names."""
+        return {int(draft.reference) for draft in self._drafts(*MIRRORS)}
+
+    def promise(self, fund: str, reference: str) -> Promise | None:
+        """The promise of a fund under a reference."""
+        made: Promise | None = None
+        left = 0
+        for entry in self.entries:
+            draft = entry.draft
+            moved = change(draft.postings, fund, "encumbered", reference)
+            if draft.kind is Kind.ENCUMBRANCE and moved:
+                year, bound = draft.effective.year, (draft.purpose, draft.payee_class, draft.payee)
+                last = parse_day(draft.terms[0][1]) if draft.terms else None
+                if made is None:
+                    made = Promise(year, last, bound, 0, year)
+                elif left == 0:
+                    since = made.since if made.bound == bound else entry.seq
+                    made = Promise(year, last, bound, since, min(year, made.oldest))
+                else:
+                    made = made._replace(year=min(year, made.year), last=last or made.last)
+                    made = made._replace(oldest=min(year, made.oldest))
+            elif draft.kind in MIRRORS and moved > 0 and made is not None:
+                made = made._replace(year=made.oldest)
+            left += moved
+        return made
+
+    def inflow(self, fund: str, years: Iterable[int]) -> int:
+        """What was new money of a fund in these years; 0 where it is below."""
+        balances: dict[tuple[str, str, str], int] = {}
+        brought: list[int] = []
+        total = 0
+        for entry in self.entries:
+            draft, new = entry.draft, 0
+            if draft.kind not in (Kind.RECOVERY, Kind.LOAN, Kind.REPAYMENT, *MIRRORS):
+                new = amount(draft.postings, "D", fund=fund, account="authority")
+                givers = {p.detail for p in draft.postings if (p.fund, p.account) == (fund, "transfer_in")}
+                for giver in givers:
+                    came = change(draft.postings, fund, "transfer_in", giver)
+                    net = balances.get((fund, "transfer_in", giver), 0) - balances.get((fund, "transfer_out", giver), 0)
+                    new -= came - (max(0, net + came) - max(0, net))
+            brought.append(new)
+            year = draft.effective.year
+            if draft.kind in MIRRORS:
+                named = int(draft.reference)
+                year, new = self.entries[named - 1].draft.effective.year, -brought[named - 1]
+            total += new if year in years else 0
+            for p in draft.postings:
+                balances[p[:3]] = balances.get(p[:3], 0) + moved_by(p)
+        return max(0, total)
+
+    def lapsing(self, fund: str, year: int) -> int:
+        """What lapses at the end of a year of what a fund has left of it."""
+        left, rule = self._has(fund, "unencumbered", str(year)), self.funds()[fund]
+        if not rule.carry_forward:
+            return left
+        if not rule.surplus_after_years:
+            return 0
+        inflow = self.inflow(fund, range(year - rule.surplus_after_years + 1, year + 1))
+        return max(0, left - inflow - self._has(fund, "due_to"))
+
+    def lapsed(self, fund: str, fen: int, since: int, year: int) -> int:
+        """What has lapsed of budget of the year `since` that comes back in a later year."""
+        rule = self.funds()[fund]
+        if since >= year:
+            return 0
+        if not rule.carry_forward:
+            return fen
+        if not rule.surplus_after_years:
+            return 0
+        left = fen + sum(self._has(fund, "unencumbered", str(y)) for y in range(since, year + 1))
+        inflow = self.inflow(fund, range(year - rule.surplus_after_years, year + 1))
+        return max(0, min(fen, left - inflow - self._has(fund, "due_to")))
+
+    def _drafts(self, *kinds: Kind) -> Iterator[Draft]:
+        return (entry.draft for entry in self.entries if entry.draft.kind in kinds)
+
+    def _has(self, fund: str, account: str, detail: str | None = None) -> int:
+        found = [f for (n, a, d), f in self.balances.items() if (n, a) == (fund, account) and detail in (None, d)]
+        return sum(found)
+
+    def _after(self, postings: Iterable[Posting]) -> dict[tuple[str, str, str], int]:
+        after = dict(self.balances)
+        for p in postings:
+            after[p[:3]] = after.get(p[:3], 0) + moved_by(p)
+        return {key: fen for key, fen in after.items() if fen}
+
+    def _named(self, reference: str) -> Entry | None:
+        """The entry whose number a reference is, in plain decimal digits."""
+        known = re.fullmatch("[1-9][0-9]*", reference) and int(reference) <= len(self.entries)
+        return self.entries[int(reference) - 1] if known else None
+
+    # --- checks 2, 3, 5 ---
+
+    def _is_known(self, draft: Draft) -> bool:
+        for entry in self.entries:
+            if entry.draft.key == draft.key:
+                demand(decides(entry.draft) == decides(draft), KeyConflict, "one key stands for one content")
+                return True
+        return False
+
+    def _check_dates(self, draft: Draft, recorded: date) -> None:
+        demand(not self.entries or recorded >= self.entries[-1].recorded, FuturePeriod, "recording runs forwards")
+        demand(draft.effective <= recorded, FuturePeriod, "effective not after recording")
+        is_open = draft.effective >= self.open_from() or draft.kind is Kind.OPEN_FUND
+        demand(is_open, PeriodClosed, "not in a closed period")
+
+    def _check_shape(self, draft: Draft) -> None:
+        kind, year = draft.kind, str(draft.effective.year)
+        demand(
+            kind is Kind.ENCUMBRANCE or bool(draft.terms) == (kind in TERMED),
+            Malformed,
+            "terms where the kind has them",
+        )
+        for p in draft.postings:
+            budget_year = p.account != "unencumbered" or kind is Kind.CARRY_FORWARD or p.detail == year
+            demand(budget_year, Malformed, "the budget year is that of the effective day")
+        if kind in MIRRORS:
+            self._check_mirror(draft)
+        else:
+            check_lines(draft)
+        approved = kind in (Kind.WAIVER, Kind.REOPEN, Kind.LOAN)
+        cited = approved or kind is Kind.CLAW_BACK or any(p.account == "cash" for p in draft.postings)
+        demand(not cited or (draft.document and draft.clause), Malformed, "a document and a clause")
+        demand(not approved or draft.evidence, Malformed, "evidence")
+        for p in draft.postings:
+            fen = -p.amount_fen if kind is Kind.REVERSAL else p.amount_fen
+            demand(0 < fen <= LARGEST, Malformed, "an amount above 0, below in a reversal")
+
+    def _check_mirror(self, draft: Draft) -> None:
+        named, year = self._named(draft.reference), draft.effective.year
+        if named is None:
+            raise BadReversal("the reference names an entry")
+        old, seq = named.draft, str(named.seq)
+        mirrored = old.kind in SHAPES and old.kind is not Kind.CARRY_FORWARD
+        demand(mirrored, BadReversal, "of a kind that is mirrored")
+        red = draft.kind is Kind.REVERSAL
+        demand(old.effective.year == year if red else old.effective.year < year, BadReversal, "red or blue by the year")
+        demand(named.seq not in self.undone(), BadReversal, "not undone twice")
+        claimed = any(account == "recovery" and detail == seq for _, account, detail in self.balances)
+        demand(not claimed, BadReversal, "nothing is claimed back of it")
+        for p in old.postings:
+            if p.account in ("encumbered", "advanced"):
+                made = self.promise(p.fund, p.detail)
+                demand(made is None or made.since <= named.seq, BadReversal, "the promise is not bound since")
+        expected = [turned(p, year, red=red) for p in old.postings]
+        if not red:
+            expected += self._lapsed_lines(expected, old.effective.year, year)
+        demand(list(draft.postings) == expected, BadReversal, "the mirror of the entry")
+        if old.kind is Kind.WAIVER:
+            self._check_claim(old.reference, draft.postings)
+
+    def _lapsed_lines(self, mirrored: list[Posting], since: int, year: int) -> list[Posting]:
+        lines = []
+        for fund in dict.fromkeys(p.fund for p in mirrored):
+            freed = change(mirrored, fund, "unencumbered")
+            if freed > 0:
+                sides, fen = "DC", self.lapsed(fund, freed, since, year)
+            else:
+                sides, fen = "CD", 0 if self.funds()[fund].carry_forward else -freed
+            if fen:
+                lines.append(Posting(fund, "unencumbered", str(year), sides[0], fen))
+                lines.append(Posting(fund, "authority", "", sides[1], fen))
+        return lines
+
+    # --- check 6 ---
+
+    def _check_balance(self, draft: Draft) -> None:
+        opened, lines, names = self.funds(), draft.postings, dict.fromkeys(p.fund for p in draft.postings)
+        for name in names:
+            demand(name in opened, UnknownFund, "every fund is open")
+        for name in names:
+            for family in (MONEY, BUDGET):
+                own = [p for p in lines if p.fund == name and p.account in family]
+                demand(amount(own, "D") == amount(own, "C"), Unbalanced, "debits equal credits")
+        for name in names:
+            money = {p.account for p in lines if p.fund == name and p.account in MONEY}
+            fits = money <= {"cash", "payable"} if opened[name].held_for_others else "payable" not in money
+            demand(fits, Malformed, "payable where it holds money for others, and only there")
+        after = self._after(lines)
+        for name in names:
+            if self._without_budget(draft, name):
+                kept = Counter[str]()
+                for (fund, account, _), fen in after.items():
+                    kept[account] += fen if fund == name else 0
+                demand(
+                    kept["cash"] >= kept["unencumbered"] + kept["encumbered"], Overdrawn, "cash stands behind budget"
+                )
+            else:
+                budget = change(lines, name, "unencumbered") + change(lines, name, "encumbered")
+                demand(change(lines, name, "cash") == budget, Unbalanced, "cash and budget change alike")
+
+    def _without_budget(self, draft: Draft, fund: str) -> bool:
+        """Whether cash and budget of a fund may change by different amounts."""
+        if draft.kind is Kind.REPAYMENT:
+            own = {p.account for p in draft.postings if p.fund == fund}
+            return "due_to" in own and not own & BUDGET
+        if draft.kind is Kind.RECOVERY:
+            return self._too_late(draft, fund) and amount(draft.postings, "C", fund=fund, account="receivable") > 0
+        return draft.kind in (Kind.CARRY_FORWARD, Kind.RELEASE, Kind.SURRENDER, *MIRRORS)
+
+    def _too_late(self, draft: Draft, fund: str) -> bool:
+        paid = self._named(draft.reference)
+        earlier = paid is not None and paid.draft.effective.year < draft.effective.year
+        return earlier and not self.funds()[fund].carry_forward
+
+    # --- check 8 ---
+
+    def _check_fence(self, draft: Draft) -> None:
+        if draft.kind in (Kind.REPAYMENT, Kind.SURRENDER):
+            return
+        leaves = {("cash", "C"), ("encumbered", "C"), ("expenditure", "D"), ("transfer_out", "D"), ("due_from", "D")}
+        fenced = sorted({p.fund for p in draft.postings if (p.account, p.side) in leaves})
+        for fund in fenced:
+            self._check_permit(draft, fund)
+        demand(not fenced or draft.payee.strip(), Malformed, "there is a payee")
+        for p in draft.postings:
+            if p.account in ("transfer_out", "due_from") and p.side == "D":
+                whom = holder_of(p.detail)[1:]
+                demand(whom == (draft.payee_class, draft.payee), OutsideFence, "the payee holds the fund that takes")
+
+    def _check_permit(self, draft: Draft, fund: str) -> None:
+        own = [p for p in draft.postings if p.fund == fund]
+        taking = {holder_of(p.detail)[0] for p in own if p.account in ("transfer_out", "due_from") and p.side == "D"}
+        if not taking or any(p.account == "expenditure" and p.side == "D" for p in own):
+            taking.add(PAYEE if draft.kind is Kind.DISBURSEMENT else "")
+        any_day = draft.kind is Kind.SETTLEMENT and not amount(own, "C", account="cash")
+        promised = draft.kind is Kind.ENCUMBRANCE
+        for into in taking:
+            permits = [
+                permit
+                for permit in self.funds()[fund].permits
+                if (permit.purpose, permit.payee_class) == (draft.purpose, draft.payee_class)
+                and (promised or permit.into == into)
+                and (any_day or in_force(permit, draft.effective))
+            ]
+            demand(permits, OutsideFence, f"{fund} has a permit")
+            met = promised or any(has_evidence(draft, permit) for permit in permits)
+            demand(met, EvidenceMissing, "the evidence that one permit requires")
+
+    def _check_kind(self, draft: Draft, recorded: date) -> None:
+        kind, effective = draft.kind, draft.effective
+        check_terms(draft, recorded)
+        if kind in (Kind.OPEN_FUND, Kind.AMEND_FUND):
+            self._check_definition(draft)
+        elif kind is Kind.CLOSE:
+            month = Month.parse(draft.terms[0][1])
+            demand(month.last_day < effective, PeriodClosed, "a month that is over")
+            demand(month.first_day >= self.open_from(), PeriodClosed, "after the last one closed")
+            left = [int(detail) for _, account, detail in self.balances if account == "unencumbered"]
+            demand(all(date(y, 12, 31) > month.last_day for y in left), Malformed, "nothing is left of its budget")
+        elif kind is Kind.REOPEN:
+            demand(Month.parse(draft.terms[0][1]).first_day < self.open_from(), PeriodClosed, "a month that is closed")
+        elif kind is Kind.CARRY_FORWARD:
+            self._check_year_end(draft)
+        elif kind in (Kind.ENCUMBRANCE, *PAYMENTS):
+            self._check_promise(draft)
+        elif kind is Kind.RELEASE:
+            self._check_release(draft)
+        elif kind is Kind.LOAN:
+            self._check_loan(draft)
+        elif kind is Kind.CLAW_BACK:
+            self._check_claim(draft.reference, draft.postings)
+        elif kind is Kind.RECOVERY:
+            self._check_recovery(draft)
+        elif kind is Kind.SURRENDER:
+            self._check_surrender(draft)
+
+    def _check_definition(self, draft: Draft) -> None:
+        demand(defines_a_fund(draft.terms), Malformed, "the terms of a fund")
+        fund = Fund.from_terms(draft.terms, document=draft.document, clause=draft.clause)
+        before = self.funds().get(fund.fund_id)
+        demand((before is None) == (draft.kind is Kind.OPEN_FUND), UnknownFund, "opened once, amended when open")
+        demand(draft.document and draft.clause, Malformed, "a document and a clause")
+        years = fund.surplus_after_years
+        demand(years == 0 or (years <= 99 and fund.carry_forward), Malformed, "1 to 99 years, where it carries forward")
+        if before is not None and before.held_for_others != fund.held_for_others:
+            demand(self._has(fund.fund_id, "cash") == 0, Malformed, "no cash when it begins or ends to hold for others")
+
+    def _check_year_end(self, draft: Draft) -> None:
+        day, year = draft.effective, draft.effective.year
+        demand((day.month, day.day) == (12, 31), Malformed, "31 December")
+        for fund in dict.fromkeys(p.fund for p in draft.postings):
+            left, lapsing = self._has(fund, "unencumbered", str(year)), self.lapsing(fund, year)
+            expected = [
+                Posting(fund, "unencumbered", str(year), "D", left),
+                Posting(fund, "unencumbered", str(year + 1), "C", left - lapsing),
+                Posting(fund, "authority", "", "C", lapsing),
+            ]
+            own = [p for p in draft.postings if p.fund == fund]
+            demand(own == [p for p in expected if p.amount_fen], Malformed, "the year end of the fund")
+            earlier = [int(d) for n, a, d in self.balances if (n, a) == (fund, "unencumbered") and int(d) < year]
+            demand(not earlier, Malformed, "an earlier year first")
+
+    def _check_promise(self, draft: Draft) -> None:
+        adds = draft.kind is Kind.ENCUMBRANCE
+        demand(not adds or draft.reference, Malformed, "a reference")
+        touched = [p for p in draft.postings if p.account in ("encumbered", "advanced")]
+        for p in touched:
+            made = self.promise(p.fund, p.detail)
+            if p.account == "encumbered" and made is not None and made.last is not None:
+                left = self._has(p.fund, "encumbered", p.detail)
+                over = draft.effective > made.last and (left or not adds)
+                demand(not over, PromiseExpired, "not after the last day of the promise")
+        for p in touched:
+            made = self.promise(p.fund, p.detail)
+            if made and self._has(p.fund, "encumbered", p.detail) + self._has(p.fund, "advanced", p.detail):
+                asked = (draft.purpose, draft.payee_class, draft.payee)
+                demand(made.bound == asked, OutsideFence, "the purpose and payee that the promise is bound to")
+        if draft.kind is Kind.SETTLEMENT:
+            for fund in {p.fund for p in draft.postings}:
+                ahead = self._has(fund, "advanced", draft.reference)
+                settled = amount(draft.postings, "C", fund=fund, account="advanced")
+                demand(ahead == settled, Malformed, "all that was advanced")
+
+    def _check_release(self, draft: Draft) -> None:
+        for fund in {p.fund for p in draft.postings}:
+            freed = amount(draft.postings, "D", fund=fund, account="encumbered")
+            made = self.promise(fund, draft.reference)
+            lapsed = self.lapsed(fund, freed, made.year, draft.effective.year) if made else 0
+            cut = amount(draft.postings, "C", fund=fund, account="authority")
+            demand(cut == lapsed, Malformed, "what has lapsed is cut from authority")
+
+    def _check_loan(self, draft: Draft) -> None:
+        for fund in {p.fund for p in draft.postings}:
+            accounts = {p.account for p in draft.postings if p.fund == fund}
+            demand(not {"due_from", "due_to"} <= accounts, Malformed, "no fund lends and borrows")
+            rule = self.funds()[fund]
+            lasting = rule.carry_forward and not rule.surplus_after_years
+            demand(lasting or "due_from" not in accounts, OutsideFence, "a fund whose budget lapses lends nothing")
+
+    def _check_claim(self, reference: str, lines: Iterable[Posting]) -> None:
+        """The rule of a claw-back, of one and of the mirror of a waiver."""
+        paid = self._named(reference)
+        if paid is None or paid.draft.kind not in PAYMENTS or paid.seq in self.undone():
+            raise Malformed("a payment that is not undone")
+        for fund in {p.fund for p in lines}:
+            claimed = change(lines, fund, "recovery") + self._has(fund, "recovery", reference)
+            given = amount(paid.draft.postings, "C", fund=fund, account="cash")
+            demand(given, Malformed, "the fund paid")
+            demand(claimed <= given, Overdrawn, "no more than it paid")
+
+    def _check_recovery(self, draft: Draft) -> None:
+        for fund in {p.fund for p in draft.postings}:
+            came = amount(draft.postings, "D", fund=fund, account="cash")
+            owed = amount(draft.postings, "C", fund=fund, account="receivable")
+            demand(came == owed, Malformed, "cash for what is credited")
+            if came and self._too_late(draft, fund):
+                demand(not any(p.account in BUDGET and p.fund == fund for p in draft.postings), Malformed, "no budget")
+
+    def _check_surrender(self, draft: Draft) -> None:
+        for p in draft.postings:
+            if p.account == "surrendered":
+                demand(p.detail == draft.payee, Malformed, "the detail is the payee")
+                gave = self._has(p.fund, "funding", p.detail) or self._has(p.fund, "transfer_in", p.detail)
+                demand(gave, OutsideFence, "a source that gave")
+        after = self._after(draft.postings)
+        for fund in {p.fund for p in draft.postings}:
+            surplus = after.get((fund, "cash", ""), 0) - self._has(fund, "unencumbered") - self._has(fund, "encumbered")
+            demand(surplus >= self._has(fund, "due_to"), Overdrawn, "what is due stays")
+
+    # --- check 9 ---
+
+    def _check_overdrawn(self, draft: Draft) -> None:
+        after = self._after(draft.postings)
+        demand(all(0 <= fen <= LARGEST for fen in after.values()), Overdrawn, "no balance below 0 or beyond 64 bits")
+        if draft.kind is Kind.SURRENDER or draft.kind in MIRRORS:
+            for (fund, account, source), fen in after.items():
+                if account == "surrendered":
+                    moved = after.get((fund, "transfer_in", source), 0) - after.get((fund, "transfer_out", source), 0)
+                    gave = after.get((fund, "funding", source), 0) + max(0, moved)
+                    demand(fen <= gave, Overdrawn, "no source is given back more than it gave")
+
+
+def demand(holds: object, error: type[Refusal], wanted: str) -> None:
+    """Raise the refusal where a rule does not hold."""
+    if not holds:
+        raise error(wanted)
+
+
+def moved_by(posting: Posting) -> int:
+    """What a posting adds to its balance on the normal side."""
+    return posting.amount_fen if posting.side == NORMAL_SIDE[posting.account] else -posting.amount_fen
+
+
+def change(postings: Iterable[Posting], fund: str, account: str, detail: str | None = None) -> int:
+    """What postings add to an account of a fund, on its normal side."""
+    own = [p for p in postings if (p.fund, p.account) == (fund, account)]
+    return sum(moved_by(p) for p in own if detail in (None, p.detail))
+
+
+def amount(postings: Iterable[Posting], side: str, *, fund: str | None = None, account: str | None = None) -> int:
+    """The sum of the amounts on one side: of a fund, of an account, or of all."""
+    own = [p for p in postings if p.side == side and fund in (None, p.fund) and account in (None, p.account)]
+    return sum(p.amount_fen for p in own)
+
+
+def turned(posting: Posting, year: int, *, red: bool) -> Posting:
+    """The mirror of a posting: negated in red, with the sides swapped in blue."""
+    fund, account, detail, side, fen = posting
+    detail = str(year) if account == "unencumbered" else detail
+    return (
+        Posting(fund, account, detail, side, -fen)
+        if red
+        else Posting(fund, account, detail, "CD"["DC".index(side)], fen)
+    )
+
+
+def decides(draft: Draft) -> tuple[object, ...]:
+    """What a key stands for."""
+    lines = draft.terms, draft.evidence, draft.postings
+    said = draft.document, draft.clause, draft.purpose, draft.payee, draft.payee_class, draft.reference
+    return draft.kind, draft.effective, draft.key, said, lines
+
+
+def check_text(draft: Draft) -> None:
+    """Check 1: values of the types that have a text, and clean text."""
+    demand(type(draft.kind) is Kind and type(draft.effective) is date, Malformed, "a kind and a day")
+    for lines, width in ((draft.terms, None), (draft.evidence, 2), (draft.postings, 5)):
+        demand(isinstance(lines, tuple), Malformed, "a tuple of lines")
+        for line in lines:
+            demand(isinstance(line, tuple) and width in (None, len(line)), Malformed, "a line of so many fields")
+    texts = [getattr(draft, name) for name in TEXTS]
+    texts += [part for term in draft.terms for part in term] + [part for line in draft.evidence for part in line]
+    texts += [part for line in draft.postings for part in line[:4]]
+    for text in texts:
+        demand(type(text) is str, Malformed, "text")
+        seen = not any(low <= ord(letter) <= high for letter in text for low, high in REFUSED_RANGES)
+        demand(seen and unicodedata.is_normalized("NFC", text), Malformed, "visible text in normal form C")
+    demand(all(type(line[4]) is int for line in draft.postings), Malformed, "whole fen")
+
+
+def check_hands(draft: Draft) -> None:
+    """Check 4: key and narrative are there, and two different names."""
+    demand(draft.key and draft.narrative, Malformed, "a key and a narrative")
+    if draft.kind is not Kind.REFUSAL:
+        maker, approver = bare(draft.maker), bare(draft.approver)
+        demand(maker and approver and maker != approver, SameHands, "two different names")
+
+
+def bare(name: str) -> str:
+    """A name as names are compared."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(
+        letter
+        for letter in folded
+        if not letter.isspace() and not any(low <= ord(letter) <= high for low, high in REFUSED_RANGES)
+    )
+
+
+def check_lines(draft: Draft) -> None:
+    """Check 5, for all kinds but mirrors: postings where the kind has them, their accounts, sides and details."""
+    debit, credit = SHAPES.get(draft.kind, ("", ""))
+    demand(bool(draft.postings) == bool(debit), Malformed, "postings where the kind has them")
+    for p in draft.postings:
+        allowed = {"D": debit, "C": credit}.get(p.side, "").split()
+        demand(p.account in allowed, Malformed, "accounts and sides of the kind")
+        if p.account in ("encumbered", "advanced", "receivable", "recovery"):
+            demand(p.detail == draft.reference, Malformed, "the detail is the reference")
+        if p.account == "expenditure":
+            demand(p.detail == draft.purpose, Malformed, "the detail is the purpose")
+        if p.account in ("cash", "authority", "expended"):
+            demand(p.detail == "", Malformed, "no detail")
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day of the calendar."""
+    try:
+        parse_day(text)
+    except InputError:
+        return False
+    return True
+
+
+def is_month(text: str) -> bool:
+    """Whether a text is a month."""
+    try:
+        Month.parse(text)
+    except InputError:
+        return False
+    return True
+
+
+def check_terms(draft: Draft, recorded: date) -> None:
+    """Check 8: the terms of every kind but those of a fund."""
+    kind, terms = draft.kind, draft.terms
+    words = [term[0] if term else "" for term in terms]
+    if kind in (Kind.OPEN_FUND, Kind.AMEND_FUND):
+        return
+    paired = all(len(term) == 2 for term in terms if term[:1] != ("asked",))
+    said = paired
+    if kind in (Kind.CLOSE, Kind.REOPEN):
+        said = paired and words == ["through" if kind is Kind.CLOSE else "from"] and is_month(terms[0][1])
+    elif kind is Kind.ENCUMBRANCE and terms:
+        said = paired and words == ["expires"] and is_day(terms[0][1]) and parse_day(terms[0][1]) >= draft.effective
+    elif kind is Kind.REFUSAL:
+        order = "refused what (got )?(wanted )?(clause )?(asked )+"
+        said = paired and re.fullmatch(order, "".join(word + " " for word in words)) is not None
+        demand(re.fullmatch(f"refusal/{recorded}/[0-9a-f]{{24}}", draft.key), Malformed, "the key of a refusal")
+    demand(said, Malformed, "the terms of the kind")
+
+
+def defines_a_fund(terms: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether terms are exactly those of a fund, in their order."""
+    singles = [term for term in terms if term[:1] != ("permit",)]
+    permits = terms[len(singles) :]
+    shape = "fund title carry_forward provenance (held_for_others )?(surplus_after_years )?"
+    if any(len(term) != 2 for term in singles) or any(term[:1] != ("permit",) or len(term) != 8 for term in permits):
+        return False
+    said = {term[0]: term[1] for term in singles}
+    return (
+        re.fullmatch(shape, "".join(term[0] + " " for term in singles)) is not None
+        and said["fund"].count("/") >= 2
+        and said["carry_forward"] in ("yes", "no")
+        and said["provenance"] in ("fifo", "proportional")
+        and said.get("held_for_others", "yes") == "yes"
+        and re.fullmatch("[1-9][0-9]*", said.get("surplus_after_years", "1")) is not None
+        and all(is_day(term[4]) and (term[5] == "" or is_day(term[5])) for term in permits)
+    )
+
+
+def in_force(permit: Permit, day: date) -> bool:
+    """Whether a permit is in force on a day."""
+    return permit.start <= day and (permit.until is None or day < permit.until)
+
+
+def has_evidence(draft: Draft, permit: Permit) -> bool:
+    """Whether a draft brings the evidence that a permit requires; an advance brings some of it."""
+    if draft.kind is Kind.ADVANCE:
+        return not permit.requires or bool(draft.evidence)
+    return set(permit.requires) <= {kind for kind, _ in draft.evidence}
+
+
+def check_crossings(draft: Draft) -> None:
+    """Check 7: what leaves one fund for another arrives there, both sides in one entry."""
+    lines = draft.postings
+    for fund in {p.fund for p in lines}:
+        both = amount(lines, "D", fund=fund, account="cash") and amount(lines, "C", fund=fund, account="cash")
+        demand(not both, UndeclaredCrossing, "no fund takes and gives cash")
+    crossing = ("transfer_in", "transfer_out", "due_from", "due_to")
+    names = {p.fund for p in lines} | {p.detail for p in lines if p.account in crossing}
+    for giver in names:
+        for taker in names:
+            given, lent = change(lines, giver, "transfer_out", taker), change(lines, giver, "due_from", taker)
+            taken, borrowed = change(lines, taker, "transfer_in", giver), change(lines, taker, "due_to", giver)
+            demand(lent == borrowed, UndeclaredCrossing, "due from the one, due to the other")
+            if draft.kind is Kind.RECOVERY and given:
+                taken = amount(lines, "C", fund=taker, account="receivable")
+            demand(given == taken, UndeclaredCrossing, "what the one gives, the other takes")
+    if draft.kind is Kind.RECOVERY:
+        givers = {p.fund for p in lines if p.account == "transfer_out"}
+        demand(len(givers) < 2, UndeclaredCrossing, "one fund gives")
