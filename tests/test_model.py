@@ -35,6 +35,7 @@ from estate_funds.errors import (
 )
 from estate_funds.funds import PAYEE, Account, Fund, Permit, holder_of
 from estate_funds.journal import Draft, Entry, Kind, Posting
+from estate_funds.ledger import Ledger
 from estate_funds.testing.model import LARGEST, Model
 from estate_funds.vouchers import amend_fund, appropriate, carry_forward, close, open_fund, refused
 from estate_funds.vouchers.drafting import arriving, line, liquidating
@@ -44,6 +45,7 @@ REACHED: Counter[tuple[str, str]] = Counter()
 FIELDS = ("kind", "effective", "terms", "evidence", "postings", "key", "maker", "approver", "narrative", "document", "clause", "policy", "registry", "purpose", "payee", "payee_class", "reference")  # fmt: skip
 PAYEES = st.sampled_from([("firm", "enterprise"), ("other firm", "enterprise"), ("k", "community"), ("firm", "community"), ("", "")])  # fmt: skip
 PURPOSES = st.sampled_from(["repair", "cleaning", "repair", "cleaning", "award", "banquet", ""])
+LASTING = (TWO_YEARS, LENT, SHARE)
 DAYS = (TODAY - timedelta(days=1), date(2020, 12, 31), TODAY)
 
 
@@ -90,6 +92,18 @@ def excused(draft: Draft, real: str, naive: str, model: Model) -> bool:
     return False
 
 
+def well_recorded(ledger: Ledger, model: Model, draft: Draft, recorded: date) -> bool:
+    """Whether both judge the record of a refusal alike.
+
+    The page says more of it than the ledger asks: the order of its terms, a line that was asked, the digits of its key.
+    And the ledger has it count on the day of recording, of which the page says nothing.
+    """
+    real = outcome(lambda: ledger.check(draft, recorded=recorded))
+    naive = outcome(lambda: trial(model).post(draft, recorded=recorded))
+    assert real == naive or {real, naive} == {"booked", "Malformed"}
+    return real == naive
+
+
 class TwoLedgers(Histories):
     """The histories of the ledger, and more nonsense, put to both."""
 
@@ -110,6 +124,8 @@ class TwoLedgers(Histories):
 
     def put(self, draft: Draft, recorded: date = TODAY) -> bool:
         """Put a draft to both; whether it stands in the books now."""
+        if draft.kind is Kind.REFUSAL and not well_recorded(self.ledger, self.model, draft, recorded):
+            return False
 
         def book() -> Entry | None:
             entry = self.ledger.post(draft, recorded=recorded)
@@ -147,13 +163,13 @@ class TwoLedgers(Histories):
     @rule(fund=ANY_FUND, fen=AMOUNTS, reference=st.sampled_from(["works", "roof", "claim", ""]), purpose=PURPOSES, whom=PAYEES, days=st.sampled_from([None, 0, 30, 400]))  # fmt: skip
     def promises_to_others(self, fund: Fund, fen: int, reference: str, purpose: str, whom: tuple[str, str], days: int | None) -> None:  # fmt: skip
         expires = None if days is None else self.day + timedelta(days=days)
-        words = {"purpose": purpose, "payee": whom[0], "payee_class": whom[1]}
+        words: dict[str, Any] = {"purpose": purpose, "payee": whom[0], "payee_class": whom[1]}
         self.ask(self.desk.promising(fund, fen, reference, on=self.day, expires=expires, **words))
 
     @rule(pick=PICKS, fen=AMOUNTS, purpose=PURPOSES, whom=PAYEES, ahead=st.booleans())
     def pays_others(self, pick: int, fen: int, purpose: str, whom: tuple[str, str], ahead: bool) -> None:
         fund, reference = self.promised(pick)
-        words = {"purpose": purpose, "payee": whom[0], "payee_class": whom[1]}
+        words: dict[str, Any] = {"purpose": purpose, "payee": whom[0], "payee_class": whom[1]}
         if ahead:
             self.ask(self.desk.advancing(fund, fen, reference, on=self.day, **words))
         else:
@@ -166,7 +182,7 @@ class TwoLedgers(Histories):
         made, left = self.model.promise(fund.fund_id, reference), self.ledger.balance(fund.fund_id, Account.ENCUMBERED, reference)  # fmt: skip
         if made is not None and left:
             purpose, payee_class, payee = made.bound
-            words = {"purpose": purpose, "payee": payee, "payee_class": payee_class}
+            words: dict[str, Any] = {"purpose": purpose, "payee": payee, "payee_class": payee_class}
             self.ask(self.desk.spending(fund, left, against=reference, on=self.day, **words))
 
     @rule(pick=PICKS)
@@ -196,7 +212,7 @@ class TwoLedgers(Histories):
         terms, place = list(draft.terms), at % len(draft.terms)
         if how == "odd":
             parts = list(terms[place])
-            parts[part % len(parts)] = (*ODD_TEXT, "1", "100", "yes", "no", "2022-06", "2022-13", "a/b", "a/b/c")[which % (len(ODD_TEXT) + 8)]  # type: ignore[call-overload] # fmt: skip
+            parts[part % len(parts)] = (*ODD_TEXT, "1", "100", "yes", "no", "2022-06", "2022-13", "a/b", "a/b/c")[which % (len(ODD_TEXT) + 8)]  # type: ignore[assignment] # fmt: skip
             terms[place] = tuple(parts)
         elif how == "turned":
             terms.reverse()
@@ -225,19 +241,74 @@ for name in dir(Histories):
     if hasattr(getattr(Histories, name), "hypothesis_stateful_invariant"):
         setattr(TwoLedgers, name, None)  # computed anew after each step there; here, the model says it
 
+
+class Lapses(TwoLedgers):
+    """Year after year, little but what decides on what lapses: money to and fro, loans, promises, and their mirrors."""
+
+    @rule(giver=st.sampled_from(LASTING), taker=st.sampled_from(LASTING), fen=AMOUNTS)
+    def goes_to_and_fro(self, giver: Fund, taker: Fund, fen: int) -> None:
+        self.gives(giver, taker, fen)
+
+    @rule(closes=st.booleans())
+    def ends_another_year(self, closes: bool) -> None:
+        self.ends_the_year(closes, 0)
+
+    @rule(pick=PICKS)
+    def claims_all_of_it_back(self, pick: int) -> None:
+        self.claims_back(pick, None)
+
+
+KEPT = [
+    "everybody_gets_something",
+    "comes_in",
+    "gives",
+    "goes_to_and_fro",
+    "lends_to_any",
+    "repays",
+    "reverses",
+    "reverses_what_a_promise_paid",
+    "reverses_a_mirrored_kind",
+    "ends_the_year",
+    "ends_another_year",
+    "days_pass",
+    "surrenders",
+    "surrenders_to_a_fund",
+    "promises",
+    "promises_to_others",
+    "keeps_a_promise",
+    "pays_all_of_a_promise",
+    "releases",
+    "gets_other_rules",
+    "claims_back",
+    "claims_all_of_it_back",
+    "waives",
+    "recovers",
+]
+for name in dir(Lapses):
+    if hasattr(getattr(Lapses, name), "hypothesis_stateful_rule") and name not in KEPT:
+        setattr(Lapses, name, None)
+
 TestTwoLedgers = TwoLedgers.TestCase
-TestTwoLedgers.settings = settings(max_examples=120, stateful_step_count=60, deadline=None)
+TestTwoLedgers.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
+TestLapses = Lapses.TestCase
+TestLapses.settings = settings(max_examples=30, stateful_step_count=60, deadline=None)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(12))
 def test_many_random_histories(number: int) -> None:
     """Some 30,000 drafts each, and long histories among them."""
     sizes = {"max_examples": 400 if number % 2 else 100, "stateful_step_count": 60 if number % 2 else 240}
     quick = settings(deadline=None, suppress_health_check=list(HealthCheck), **sizes)  # type: ignore[arg-type]
-    run_state_machine_as_test(seed(number)(TwoLedgers), settings=quick)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(seed(number)(Lapses if number % 3 == 2 else TwoLedgers), settings=quick)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.long
+def test_the_random_histories_reached_every_kind_and_every_refusal() -> None:
+    """Run after them."""
     assert {kind for kind, how in REACHED if how == "booked"} == set(map(str, Kind))
     assert {how for _, how in REACHED} >= {kind.__name__ for kind in Refusal.__subclasses__()}
+    assert sum(REACHED.values()) > 100_000
 
 
 # --- one field at a time ----------------------------------------------------------------------------------------------
@@ -271,7 +342,7 @@ def busy_desk() -> tuple[Desk, list[Draft]]:
     lent = desk.book(desk.lending(SHARE, LENT, 100))
     waived = desk.book(desk.waiving(paid, {SHARE.fund_id: 10}))
     desk.chain(carry_forward(desk.ledger, 2021, hands=HANDS))
-    whom = {"purpose": "award", "payee": "k", "payee_class": "community"}
+    whom: dict[str, Any] = {"purpose": "award", "payee": "k", "payee_class": "community"}
     desk.book(desk.promising(CITY, 50, "claim", **whom))
     given = line(CITY.fund_id, Account.TRANSFER_OUT, "D", 10, SHARE.fund_id)
     taken = arriving(SHARE.fund_id, Account.TRANSFER_IN, CITY.fund_id, 10, D1)
@@ -306,6 +377,8 @@ def spoiled(draft: Draft) -> Iterator[Draft]:
 def compare(desk: Desk, model: Model, draft: Draft) -> str:
     """Put a draft to both on trial; the outcome that they share."""
     real = outcome(lambda: desk.ledger.check(draft, recorded=TODAY))
+    if draft.kind is Kind.REFUSAL and not well_recorded(desk.ledger, model, draft, TODAY):
+        return real
     if unasked(draft):
         assert real not in ("booked", "already booked")
         return real
@@ -392,6 +465,7 @@ def test_2_nothing_available_and_no_cash_goes_below_zero_at_any_prefix(books: Bo
 
 
 def test_3_money_leaves_for_a_purpose_a_payee_and_a_period_of_the_fence(books: Books) -> None:
+    changes: dict[str, Any]
     for changes in ({"purpose": "banquet"}, {"payee_class": "official"}, {"purpose": "award"}):
         books.refuses(books.desk.spending(SHARE, 1, **changes), OutsideFence)
         books.refuses(books.desk.promising(SHARE, 1, "works", **changes), OutsideFence)
@@ -424,7 +498,7 @@ def test_5_a_key_stands_for_one_content(books: Books) -> None:
         assert books.model.post(same, recorded=TODAY) is False
         assert books.desk.ledger.post(same, recorded=TODAY) is None
     for name in ("document", "clause", "purpose", "payee", "payee_class", "reference"):
-        books.refuses(replace(draft, **{name: "x"}), KeyConflict)
+        books.refuses(replace(draft, **{name: "x"}), KeyConflict)  # type: ignore[arg-type]
     more = tuple(p._replace(amount_fen=11) for p in draft.postings)
     for changes in (
         {"postings": more},
@@ -511,7 +585,7 @@ def test_the_known_differences_are_those_and_refused_either_way(books: Books) ->
     """What the model says is on the page; should the ledger come to say so too, strike it from `excused`."""
     desk, model = books.desk, books.model
     books.book(desk.promising(SHARE, 10, "works", expires=date(2022, 1, 6)))
-    late = {"on": date(2022, 1, 7), "against": "works"}
+    late: dict[str, Any] = {"on": date(2022, 1, 7), "against": "works"}
     spent = desk.spending(SHARE, 1)
     huge = replace(spent, approver="maker", postings=tuple(p._replace(amount_fen=2**63) for p in spent.postings))
     turned = desk.reversing(books.given)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
@@ -262,14 +261,14 @@ class Model:
         for p in draft.postings:
             budget_year = p.account != "unencumbered" or kind is Kind.CARRY_FORWARD or p.detail == year
             demand(budget_year, Malformed, "the budget year is that of the effective day")
-        if kind in MIRRORS:
-            self._check_mirror(draft)
-        else:
-            check_lines(draft)
         approved = kind in (Kind.WAIVER, Kind.REOPEN, Kind.LOAN)
         cited = approved or kind is Kind.CLAW_BACK or any(p.account == "cash" for p in draft.postings)
         demand(not cited or (draft.document and draft.clause), Malformed, "a document and a clause")
         demand(not approved or draft.evidence, Malformed, "evidence")
+        if kind in MIRRORS:
+            self._check_mirror(draft)
+        else:
+            check_lines(draft)
         for p in draft.postings:
             fen = -p.amount_fen if kind is Kind.REVERSAL else p.amount_fen
             demand(0 < fen <= LARGEST, Malformed, "an amount above 0, below in a reversal")
@@ -295,7 +294,10 @@ class Model:
             expected += self._lapsed_lines(expected, old.effective.year, year)
         demand(list(draft.postings) == expected, BadReversal, "the mirror of the entry")
         if old.kind is Kind.WAIVER:
-            self._check_claim(old.reference, draft.postings)
+            try:
+                self._check_claim(old.reference, draft.postings)
+            except Malformed as refusal:
+                raise BadReversal(refusal.what) from None
 
     def _lapsed_lines(self, mirrored: list[Posting], since: int, year: int) -> list[Posting]:
         lines = []
@@ -324,27 +326,28 @@ class Model:
             money = {p.account for p in lines if p.fund == name and p.account in MONEY}
             fits = money <= {"cash", "payable"} if opened[name].held_for_others else "payable" not in money
             demand(fits, Malformed, "payable where it holds money for others, and only there")
-        after = self._after(lines)
         for name in names:
-            if self._without_budget(draft, name):
-                kept = Counter[str]()
-                for (fund, account, _), fen in after.items():
-                    kept[account] += fen if fund == name else 0
-                demand(
-                    kept["cash"] >= kept["unencumbered"] + kept["encumbered"], Overdrawn, "cash stands behind budget"
-                )
+            came, budget = change(lines, name, "cash"), self._budget(lines, name)
+            from_surplus = (
+                draft.kind is Kind.REPAYMENT
+                and came < 0
+                and not any(p.fund == name and p.account in BUDGET for p in lines)
+            )
+            if draft.kind is Kind.RECOVERY and came > 0 and self._too_late(draft, name):
+                demand(budget == 0, Unbalanced, "cash comes without budget")
+            elif from_surplus or draft.kind in (Kind.CARRY_FORWARD, Kind.RELEASE, Kind.SURRENDER, *MIRRORS):
+                self._check_backing(lines, name)
             else:
-                budget = change(lines, name, "unencumbered") + change(lines, name, "encumbered")
-                demand(change(lines, name, "cash") == budget, Unbalanced, "cash and budget change alike")
+                demand(came == budget, Unbalanced, "cash and budget change alike")
 
-    def _without_budget(self, draft: Draft, fund: str) -> bool:
-        """Whether cash and budget of a fund may change by different amounts."""
-        if draft.kind is Kind.REPAYMENT:
-            own = {p.account for p in draft.postings if p.fund == fund}
-            return "due_to" in own and not own & BUDGET
-        if draft.kind is Kind.RECOVERY:
-            return self._too_late(draft, fund) and amount(draft.postings, "C", fund=fund, account="receivable") > 0
-        return draft.kind in (Kind.CARRY_FORWARD, Kind.RELEASE, Kind.SURRENDER, *MIRRORS)
+    def _budget(self, lines: Iterable[Posting], fund: str) -> int:
+        return change(lines, fund, "unencumbered") + change(lines, fund, "encumbered")
+
+    def _check_backing(self, lines: Iterable[Posting], fund: str) -> None:
+        """Where cash and budget do not change alike, cash stays behind all budget."""
+        cash = self._has(fund, "cash") + change(lines, fund, "cash")
+        budget = self._has(fund, "unencumbered") + self._has(fund, "encumbered") + self._budget(lines, fund)
+        demand(cash >= budget, Overdrawn, "cash stands behind budget")
 
     def _too_late(self, draft: Draft, fund: str) -> bool:
         paid = self._named(draft.reference)
@@ -392,10 +395,10 @@ class Model:
             self._check_definition(draft)
         elif kind is Kind.CLOSE:
             month = Month.parse(draft.terms[0][1])
-            demand(month.last_day < effective, PeriodClosed, "a month that is over")
+            demand(month < Month.of(effective), PeriodClosed, "a month that is over")
             demand(month.first_day >= self.open_from(), PeriodClosed, "after the last one closed")
             left = [int(detail) for _, account, detail in self.balances if account == "unencumbered"]
-            demand(all(date(y, 12, 31) > month.last_day for y in left), Malformed, "nothing is left of its budget")
+            demand(all(year >= (month + 1).year for year in left), Malformed, "nothing is left of its budget")
         elif kind is Kind.REOPEN:
             demand(Month.parse(draft.terms[0][1]).first_day < self.open_from(), PeriodClosed, "a month that is closed")
         elif kind is Kind.CARRY_FORWARD:
@@ -458,7 +461,7 @@ class Model:
             for fund in {p.fund for p in draft.postings}:
                 ahead = self._has(fund, "advanced", draft.reference)
                 settled = amount(draft.postings, "C", fund=fund, account="advanced")
-                demand(ahead == settled, Malformed, "all that was advanced")
+                demand(0 < ahead == settled, Malformed, "all that was advanced")
 
     def _check_release(self, draft: Draft) -> None:
         for fund in {p.fund for p in draft.postings}:
@@ -492,13 +495,11 @@ class Model:
             came = amount(draft.postings, "D", fund=fund, account="cash")
             owed = amount(draft.postings, "C", fund=fund, account="receivable")
             demand(came == owed, Malformed, "cash for what is credited")
-            if came and self._too_late(draft, fund):
-                demand(not any(p.account in BUDGET and p.fund == fund for p in draft.postings), Malformed, "no budget")
 
     def _check_surrender(self, draft: Draft) -> None:
         for p in draft.postings:
             if p.account == "surrendered":
-                demand(p.detail == draft.payee, Malformed, "the detail is the payee")
+                demand(p.detail == draft.payee, OutsideFence, "the detail is the payee")
                 gave = self._has(p.fund, "funding", p.detail) or self._has(p.fund, "transfer_in", p.detail)
                 demand(gave, OutsideFence, "a source that gave")
         after = self._after(draft.postings)
@@ -620,12 +621,12 @@ def is_day(text: str) -> bool:
 
 
 def is_month(text: str) -> bool:
-    """Whether a text is a month."""
+    """Whether a text is a month of the calendar, which goes on after it."""
     try:
-        Month.parse(text)
+        month = Month.parse(text)
     except InputError:
         return False
-    return True
+    return month.year >= 1 and (month + 1).year <= 9999
 
 
 def check_terms(draft: Draft, recorded: date) -> None:
@@ -657,12 +658,13 @@ def defines_a_fund(terms: tuple[tuple[str, ...], ...]) -> bool:
     said = {term[0]: term[1] for term in singles}
     return (
         re.fullmatch(shape, "".join(term[0] + " " for term in singles)) is not None
-        and said["fund"].count("/") >= 2
+        and re.fullmatch("[^/]+/[^/]+/.+", said["fund"]) is not None
         and said["carry_forward"] in ("yes", "no")
         and said["provenance"] in ("fifo", "proportional")
         and said.get("held_for_others", "yes") == "yes"
         and re.fullmatch("[1-9][0-9]*", said.get("surplus_after_years", "1")) is not None
         and all(is_day(term[4]) and (term[5] == "" or is_day(term[5])) for term in permits)
+        and all(term[6] == "" or all(term[6].split(",")) for term in permits)
     )
 
 
