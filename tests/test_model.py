@@ -36,7 +36,8 @@ from estate_funds.errors import (
 from estate_funds.funds import PAYEE, Account, Fund, Permit, holder_of
 from estate_funds.journal import Draft, Entry, Kind, Posting
 from estate_funds.ledger import Ledger
-from estate_funds.testing.model import LARGEST, Model
+from estate_funds.testing.model import Model
+from estate_funds.testing.rules import LARGEST
 from estate_funds.vouchers import amend_fund, appropriate, carry_forward, close, open_fund, refused
 from estate_funds.vouchers.drafting import arriving, line, liquidating
 from test_histories import AMOUNTS, ANY_FUND, FUNDS, LENT, ODD_TEXT, PICKS, SPOILED, SPOILED_LINES, TEXTS, Histories
@@ -300,7 +301,7 @@ def test_many_random_histories(number: int) -> None:
     """Some 30,000 drafts each, and long histories among them."""
     sizes = {"max_examples": 400 if number % 2 else 100, "stateful_step_count": 60 if number % 2 else 240}
     quick = settings(deadline=None, suppress_health_check=list(HealthCheck), **sizes)  # type: ignore[arg-type]
-    run_state_machine_as_test(seed(number)(Lapses if number % 3 == 2 else TwoLedgers), settings=quick)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(seed(number)(Lapses if number % 3 == 2 else TwoLedgers), settings=quick)
 
 
 @pytest.mark.long
@@ -465,8 +466,8 @@ def test_2_nothing_available_and_no_cash_goes_below_zero_at_any_prefix(books: Bo
 
 
 def test_3_money_leaves_for_a_purpose_a_payee_and_a_period_of_the_fence(books: Books) -> None:
-    changes: dict[str, Any]
-    for changes in ({"purpose": "banquet"}, {"payee_class": "official"}, {"purpose": "award"}):
+    wrong: list[dict[str, Any]] = [{"purpose": "banquet"}, {"payee_class": "official"}, {"purpose": "award"}]
+    for changes in wrong:
         books.refuses(books.desk.spending(SHARE, 1, **changes), OutsideFence)
         books.refuses(books.desk.promising(SHARE, 1, "works", **changes), OutsideFence)
     until = [replace(p, until=date(2022, 1, 5)) for p in SHARE.permits]
