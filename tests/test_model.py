@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from conftest import HANDS, TODAY
-from desk import AGENCY, CITY, D1, INVOICE, SHARE, TWO_YEARS, Desk, permit
+from desk import AGENCY, CITY, D1, INVOICE, LAPSING, SHARE, TWO_YEARS, Desk, permit
 from estate_funds.calendar import Month
 from estate_funds.errors import (
     BadReversal,
@@ -409,6 +409,69 @@ def test_a_tenth_of_all_spoiled_drafts_are_judged_alike() -> None:
 @pytest.mark.long
 def test_all_spoiled_drafts_are_judged_alike() -> None:
     assert sum(all_of_them(1).values()) > 10_000
+
+
+# --- what random histories seldom come to -----------------------------------------------------------------------------
+
+
+def test_what_went_round_and_what_was_borrowed_is_not_new_and_what_is_owed_does_not_lapse() -> None:
+    """The ledger's year ends, put to the model, which works out each of them anew."""
+    open_two = replace(TWO_YEARS, permits=open_handed(TWO_YEARS))
+    desk = Desk(open_two, replace(LENT, permits=open_handed(LENT)))
+    desk.fund(open_two, 100, on=date(2021, 3, 1))
+    desk.fund(LENT, 100, on=date(2021, 3, 1))
+    desk.book(desk.lending(LENT, open_two, 30, on=date(2021, 4, 1)))
+    for year in (2021, 2022):
+        desk.end_year(year)
+    desk.book(desk.moving(open_two, LENT, 60, "refund", on=date(2023, 5, 1)))
+    desk.book(desk.moving(LENT, open_two, 70, "refund", on=date(2023, 6, 1)))
+    desk.end_year(2023)
+    assert desk.surplus(open_two) == 140 - 10 - 30  # ten of the seventy are new, thirty are owed
+    assert both(desk).lapsing(open_two.fund_id, 2024) == desk.ledger.lapsing(open_two.fund_id, 2024)
+
+
+def test_a_promise_that_replaced_another_is_as_old_as_the_oldest_once_a_mirror_raises_it() -> None:
+    desk, on = Desk(*FUNDS), date(2023, 1, 5)
+    desk.fund(LAPSING, 100)
+    desk.promise(LAPSING, 10, "works")
+    paid = desk.spend(LAPSING, 10, against="works")
+    desk.end_year(2022)
+    desk.fund(LAPSING, 100, on=on)
+    desk.promise(LAPSING, 7, "works", on=on, key="anew")
+    desk.book(desk.reversing(paid, on=on, ledger=desk.ledger))
+    model, sound = both(desk), desk.releasing("works", on=on)
+    for lapsed in (17, 10, 7, 0):
+        kept = [line(LAPSING.fund_id, Account.UNENCUMBERED, "C", 17 - lapsed, "2023")] if lapsed < 17 else []
+        cut = [line(LAPSING.fund_id, Account.AUTHORITY, "C", lapsed)] if lapsed else []
+        draft = replace(sound, postings=(sound.postings[0], *kept, *cut))
+        assert compare(desk, model, draft) == ("booked" if lapsed == 17 else "Malformed")
+
+
+def test_what_was_paid_on_a_promise_to_another_is_not_mirrored_onto_the_one_that_replaced_it() -> None:
+    desk = Desk(*FUNDS)
+    desk.fund(SHARE, 100)
+    desk.promise(SHARE, 10, "works")
+    paid = desk.spend(SHARE, 10, against="works")
+    assert compare(desk, both(desk), desk.reversing(paid)) == "booked"
+    desk.promise(SHARE, 10, "works", payee="other", key="to another")
+    later = desk.spend(SHARE, 10, against="works", payee="other")
+    model = both(desk)
+    assert compare(desk, model, desk.reversing(paid)) == "BadReversal"
+    assert compare(desk, model, desk.reversing(later)) == "booked"
+
+
+def test_a_waiver_undone_claims_again_and_no_more_than_was_paid() -> None:
+    desk = Desk(*FUNDS)
+    desk.fund(SHARE, 100)
+    paid = desk.spend(SHARE, 50)
+    desk.book(desk.claiming(paid))
+    waived = desk.book(desk.waiving(paid, {SHARE.fund_id: 50}))
+    assert compare(desk, both(desk), desk.reversing(waived)) == "booked"
+    again = desk.book(desk.claiming(paid))
+    assert compare(desk, both(desk), desk.reversing(waived)) == "Overdrawn"
+    desk.book(desk.reversing(again))
+    desk.book(desk.reversing(paid))
+    assert compare(desk, both(desk), desk.reversing(waived)) == "BadReversal"
 
 
 # --- what the house plan forbids --------------------------------------------------------------------------------------
