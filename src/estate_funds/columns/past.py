@@ -16,7 +16,7 @@ from estate_funds.ledger.records import Nothing
 Pair = tuple[str, str]  # fund, reference
 # What a key stands for and what a mirror needs: all but where the amount came from, the hands and the narrative.
 DECIDING = tuple(n for n in SCHEMA.names if n not in ("policy", "registry", "maker", "approver", "narrative"))
-_OUTLINE = ("kind", "effective", "postings")  # all that `booked_of` asks
+_OUTLINE = ("kind", "effective", "reference", "postings")  # all that `booked_of` asks
 
 
 class Remembered:

@@ -197,7 +197,7 @@ class Standing:
         wrong |= (sheet.line_kind == _RELEASE) & ~carries[sheet.fund]
         fine[sheet.row[wrong]] = False
         fine[self._outside(funds, fine)] = False
-        fine[self._unkept()] = False
+        fine[self._unkept(np.array([f is not None and not f.carry_forward for f in funds], bool))] = False
         fine[self._given_back()] = False
         return fine
 
@@ -277,11 +277,12 @@ class Standing:
         sets = [frozenset(word for n, word in enumerate(words) if bits >> n & 1) for bits in met.dictionary.to_pylist()]
         return np.asarray(met.indices), sets
 
-    def _unkept(self) -> Ints:
-        """Payments against a promise, or additions to one, that may have expired, or bind something else.
+    def _unkept(self, lapses: Flags) -> Ints:
+        """Payments against a promise, or additions to one, that may have expired, bind something else, or be too old.
 
-        Whatever entries of this block add to a promise, its last day is the one it had or one that they name. One that
-        stands at nought now has no last day until then.
+        The last in funds whose budget lapses with its year, which `lapses` says by number. Whatever entries of this
+        block add to a promise, its last day is the one it had or one that they name. One that stands at nought now has
+        no last day until then.
         """
         sheet = self.sheet
         paying = _REDEEMED[sheet.place] & _PAYING[sheet.line_kind]
@@ -293,11 +294,16 @@ class Standing:
         most[balance] = bound[rows]
         doubted = np.zeros(len(self.held), bool)
         doubted[balance[most[balance] != bound[rows]]] = True  # entries that bind it differently
+        years = years_of(sheet.effective[rows])
+        year = int(years[0])
+        if (years != year).any():
+            doubted[balance[lapses[sheet.fund[lines]]]] = True
         limit = np.full(len(self.held), NO_LAST_DAY, np.int64)
-        touched = np.flatnonzero(most >= 0)
+        touched, lapsing = np.flatnonzero(most >= 0), np.zeros(len(self.held), bool)
+        lapsing[balance] = lapses[sheet.fund[lines]]
         for number, promise in zip(touched.tolist(), promises_of(self.ledger, sheet.pairs(touched)), strict=True):
             if promise is not None:
-                doubted[number] |= promise.to != wanted[most[number]]
+                doubted[number] |= promise.to != wanted[most[number]] or (promise.year != year and lapsing[number])
                 if promise.expires is not None and self.held[number]:
                     limit[number] = from_day(promise.expires)
         if (self.last != NO_LAST_DAY).any():

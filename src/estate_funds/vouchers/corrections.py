@@ -132,16 +132,20 @@ def recover(
     giver: Fund | None = None,
     purpose: str = "refund",
     evidence: Iterable[Evidence] = (),
+    ledger: Ledger | None = None,
 ) -> Draft:
     """Collect what a fund claimed back of a payment: from outside, or from a `giver` whose fence permits it.
 
-    Where the budget that paid has lapsed since, cash alone comes back: it is surplus, to be surrendered.
+    Give the ledger where the taker carries nothing forward, or not for ever: of budget that has lapsed since it paid,
+    cash alone comes back, which is surplus, to be surrendered.
     """
     _, level, holder = holder_of(taker.fund_id)
     seq = str(entry.seq)
     postings: tuple[Posting, ...] = arriving(taker.fund_id, Account.RECEIVABLE, seq, amount_fen, on)
-    if not taker.carry_forward and entry.draft.effective.year < on.year:
-        postings = postings[:2]
+    gone = ledger.recovering(taker.fund_id, entry.seq, amount_fen, given_day(on, "recover, on").year) if ledger else 0
+    if gone:
+        budget = tuple(p._replace(amount_fen=amount_fen - gone) for p in postings[2:])
+        postings = (*postings[:2], *(budget if amount_fen > gone else ()))
     if giver is not None:
         postings = (*leaving(giver.fund_id, Account.TRANSFER_OUT, taker.fund_id, amount_fen, on), *postings)
     return draft_of(

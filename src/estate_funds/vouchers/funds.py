@@ -111,8 +111,8 @@ def lend(
 ) -> Draft:
     """Lend money of a fund to another that will pay it back (应收/应付): due from the one, due to the other.
 
-    The lender's fence must permit it: a purpose, and the borrower's fund as the one that takes. A fund that carries
-    nothing forward lends nothing.
+    It rests on an approval, and the lender's fence must permit it: a purpose, and the borrower's fund as the one that
+    takes. A fund whose budget lapses lends nothing, and one that carries nothing forward borrows nothing.
     """
     moves = (
         *leaving(lender.fund_id, Account.DUE_FROM, borrower.fund_id, amount_fen, on),
@@ -131,12 +131,12 @@ def repay(
     hands: Hands,
     clause: str,
     narrative: str,
-    from_surplus: bool = False,
 ) -> Draft:
-    """Pay back what a fund borrowed from another, all of it or a part; `from_surplus` where its budget has lapsed."""
-    given = leaving(borrower.fund_id, Account.DUE_TO, lender.fund_id, amount_fen, on)
-    taken = arriving(lender.fund_id, Account.DUE_FROM, borrower.fund_id, amount_fen, on)
-    moves = (*(given[:2] if from_surplus else given), *taken)
+    """Pay back what a fund borrowed from another, all of it or a part."""
+    moves = (
+        *leaving(borrower.fund_id, Account.DUE_TO, lender.fund_id, amount_fen, on),
+        *arriving(lender.fund_id, Account.DUE_FROM, borrower.fund_id, amount_fen, on),
+    )
     return _between(Kind.REPAYMENT, borrower, lender, moves, "", on, key, hands, clause, narrative, ())
 
 
