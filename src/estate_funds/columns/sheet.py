@@ -158,10 +158,13 @@ class Sheet:
         ]
         return list(zip(*names, strict=True))
 
-    def pairs(self, balances: Numbers) -> list[tuple[str, str]]:
-        """The fund and the detail of each of these balances."""
-        keys = self.balance_keys
-        return [(keys[number][0], keys[number][2]) for number in balances.tolist()]
+    def keys_of(self, balances: Numbers) -> list[BalanceKey]:
+        """The keys of these balances."""
+        return list(map(self.balance_keys.__getitem__, balances.tolist()))
+
+    def balances_at(self, lines: Ints) -> Ints:
+        """The balances that these postings change, each once."""
+        return np.flatnonzero(np.bincount(self.balance[lines]))
 
     @cached_property
     def bound(self) -> int:
