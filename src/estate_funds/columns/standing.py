@@ -409,8 +409,9 @@ class Standing:
             return []
         years, last, (bound, wanted) = years_of(self.sheet.effective[rows]), self.last[rows], self._bound
         first_year, last_year = int(years.min()), int(years.max())
-        sizes = (last_year - first_year + 1, NO_LAST_DAY + 1, len(wanted))
-        number, first = combined(list(zip((years - first_year, last, bound[rows]), sizes, strict=True)))
+        first_day, last_day = int(last.min()), int(last.max())
+        sizes = (last_year - first_year + 1, last_day - first_day + 1, len(wanted))
+        number, first = combined(list(zip((years - first_year, last - first_day, bound[rows]), sizes, strict=True)))
         chosen = zip(years[first].tolist(), last[first].tolist(), bound[rows[first]].tolist(), strict=True)
         promises = [Promise(y, None if day == NO_LAST_DAY else to_day(day), wanted[to]) for y, day, to in chosen]
-        return [promises[at] for at in number.tolist()]
+        return list(map(promises.__getitem__, number.tolist()))
