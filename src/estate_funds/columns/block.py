@@ -370,6 +370,8 @@ def combined(parts: Sequence[tuple[npt.NDArray[Any], int]]) -> tuple[Places, Pla
     """The combinations that occur of several columns of codes: the number of each row's, and the first row of each."""
     codes, size = parts[0][0].astype(np.int64), parts[0][1]
     for more, count in parts[1:]:
+        if count == 1:
+            continue  # which tells nothing apart
         if size * count > _MOST_COMBINATIONS:
             codes, size = _numbered(codes, size)
         codes *= count

@@ -46,7 +46,7 @@ class Ledger:
     keys: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # key -> sequence, digest of content
     booked: dict[int, Booked] = field(default_factory=dict)  # sequence -> what a mirror or a claim-back asks for
     reversed: set[int] = field(default_factory=set)
-    promises: dict[tuple[str, str], Promise] = field(default_factory=dict)  # fund, reference
+    promises: dict[BalanceKey, Promise] = field(default_factory=dict)  # by the balance that is promised
     closed_through: date = date.min
     recorded: date = date.min
     seq: int = 0
@@ -132,7 +132,7 @@ class Ledger:
                 held = self.balances.get((posting.fund, _ENCUMBERED, posting.detail), 0)
                 promise = grown(self.promise(posting.fund, posting.detail), held, entry.draft, entry.seq)
                 if promise is not None:
-                    self.promises[posting.fund, posting.detail] = promise
+                    self.promises[posting.fund, _ENCUMBERED, posting.detail] = promise
 
     # --- questions ---
 
@@ -155,7 +155,7 @@ class Ledger:
 
     def promise(self, fund: str, reference: str) -> Promise | None:
         """The promise of a fund under a reference."""
-        return self.promises.get((fund, reference)) or self.past.promise(fund, reference)
+        return self.promises.get((fund, _ENCUMBERED, reference)) or self.past.promise(fund, reference)
 
     def attempt(self, key: str) -> int:
         """Which attempt under a key is the one to make, or the one that stands.
