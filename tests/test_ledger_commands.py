@@ -125,6 +125,15 @@ def cut(path: Path, last: int) -> None:
     tamper(path, *(f"DELETE FROM estate_funds_{table} WHERE seq > {last}" for table in ("entry", "posting")))
 
 
+FOREIGN = "other/x"
+
+
+def renamed(desk: Path) -> None:
+    """The checkpoint that was kept, as if it were that of another journal."""
+    note = (desk / "kept").read_text(encoding="utf-8")
+    (desk / "foreign").write_text(note.replace(f"{ORIGIN}\n", f"{FOREIGN}\n", 1), encoding="utf-8")
+
+
 # --- keys and checkpoints ---
 
 
@@ -162,10 +171,14 @@ def test_a_checkpoint_as_a_person_reads_it(desk: Path) -> None:
      (2, "wanted --sign too", ["--cosign", "kept"]),
      (2, "not a key to sign with\n  where:  city.pub", ["--sign", "city.pub"]),
      (2, "the file cannot be read\n  where:  none", ["--sign", "none"]),
-     (2, "of another journal\n  where:  kept", ["--cosign", "kept", "--sign", "city.key", "--origin", "else"]),
+     (2, "cannot be read\n  where:  none", ["--cosign", "none", "--sign", "city.key"]),
+     (1, "of another journal\n  where:  kept", ["--cosign", "kept", "--sign", "city.key", "--origin", "else"]),
+     (1, "of another journal\n  where:  foreign", ["--cosign", "foreign", "--sign", "city.key"]),
+     (1, "to do:  if that journal is meant: --origin other/x", ["--since", "foreign"]),
      (2, "not a checkpoint\n  where:  approval.txt", ["--since", "approval.txt"])],
 )  # fmt: skip
 def test_what_is_not_signed(desk: Path, status: int, words: str, args: list[str]) -> None:
+    renamed(desk)
     assert fails(status, words, "checkpoint", LEDGER, *args, "--out", "new").out == ""
     assert not (desk / "new").exists()
 
@@ -209,7 +222,11 @@ def test_who_has_no_ledger_signs_what_has_grown_out_of_what_he_signed(desk: Path
      (1, "the bundle does not hold", ["b.zip", "--sign", "audit.key", "--since", "forged"]),
      (1, "the bundle does not hold", ["b.zip", "--sign", "audit.key", "--cosign", "kept"]),
      (2, "wanted --sign too", ["b.zip"]),
-     (2, "of another journal\n  where:  b.zip", ["b.zip", "--sign", "audit.key", "--origin", "else"]),
+     (2, "cannot be read\n  where:  none", ["b.zip", "--sign", "audit.key", "--cosign", "none"]),
+     (2, "not a checkpoint\n  where:  city.pub", ["b.zip", "--sign", "audit.key", "--cosign", "city.pub"]),
+     (2, "the bundle cannot be read", ["half.zip", "--sign", "audit.key"]),
+     (1, "of another journal\n", ["growth", "--sign", "audit.key", "--since", "foreign"]),
+     (1, "of another journal\n  where:  b.zip", ["b.zip", "--sign", "audit.key", "--origin", "else"]),
      (2, "wanted --sign too", ["growth", "--since", "kept"]),
      (1, "", ["growth", "--sign", "audit.key", "--since", "forged"]),
      (2, "nor what shows that a checkpoint is true", ["growth", "--sign", "audit.key"]),
@@ -220,6 +237,8 @@ def test_who_has_no_ledger_signs_nothing_else(desk: Path, status: int, words: st
     done("export", LEDGER, "b.zip", "--checkpoint", "now")
     done("prove", LEDGER, "--since", "kept", "--checkpoint", "now", "--out", "growth")
     edited(desk / "b.zip", "journal.txt", lambda data: data.replace(b"9600000", b"6900000", 1))
+    (desk / "half.zip").write_bytes((desk / "b.zip").read_bytes()[:5000])
+    renamed(desk)
     forged = Checkpoint("donghu.example/award", 70, bytes(32))
     (desk / "forged").write_text(forged.body, encoding="utf-8")
     said = fails(status, words, "checkpoint", *args, "--out", "new")
@@ -259,10 +278,25 @@ def test_growth_is_proved_and_rewriting_shows(desk: Path) -> None:
     fails(1, "the proof is from another size", "verify", "proof", "--since", "now")
     fails(2, "name its file with --since", "verify", "proof")
     fails(2, "the older checkpoint has more entries", "prove", LEDGER, "--since", "now", "--checkpoint", "kept")
-    other = (desk / "kept").read_text(encoding="utf-8").replace(ORIGIN, "dezhou.example/award")
-    (desk / "foreign").write_text(other, encoding="utf-8")
-    fails(2, "a checkpoint of another journal", "verify", "proof", "--since", "foreign")
-    fails(2, "a checkpoint of another journal", "prove", LEDGER, "--since", "foreign", "--checkpoint", "now")
+    renamed(desk)
+    fails(1, "a checkpoint of another journal", "verify", "proof", "--since", "foreign")
+    fails(1, "a checkpoint of another journal", "prove", LEDGER, "--since", "foreign", "--checkpoint", "now")
+
+
+@pytest.mark.parametrize("command", [["verify"], ["audit"], ["export", "out.zip"], ["prove", "--entry", "1"]])
+def test_a_checkpoint_of_another_journal_says_nothing_of_this_one(desk: Path, command: list[str]) -> None:
+    renamed(desk)
+    words = f"a checkpoint of another journal(.|\n)*got:    {FOREIGN}\n  wanted: {ORIGIN}"
+    said = run(command[0], LEDGER, *command[1:], "--checkpoint", "foreign")
+    assert said.status == 1
+    assert re.search(words, said.err)
+    assert not (desk / "out.zip").exists()
+
+
+def test_a_journal_is_sealed_under_another_name_where_that_is_said(desk: Path) -> None:
+    renamed(desk)
+    said = done("checkpoint", LEDGER, "--since", "foreign", "--origin", FOREIGN)
+    assert said.startswith(f"{FOREIGN}\n78\n")
 
 
 @pytest.mark.parametrize(
@@ -302,6 +336,7 @@ def test_a_verified_ledger_as_a_person_reads_it(desk: Path) -> None:
      (2, "line feeds alone", ["windows", "--key", "city.pub"]),
      (2, "the file is not text", ["noise"]),
      (2, "there is no ledger at this address", ["none"]),
+     (2, "there is no ledger at this address", ["none", "--since", "kept"]),
      (2, "the file cannot be read\n  where:  none.zip", ["none.zip"]),
      (2, "did you mean", ["books"]),
      (2, "wanted --checkpoint too", [LEDGER, "--key", "city.pub"]),
@@ -414,7 +449,9 @@ def test_a_bundle_of_the_journal_as_it_was_signed(desk: Path) -> None:
 def test_a_bundle_that_enough_have_signed(desk: Path) -> None:
     done("export", LEDGER, "out.zip", "--checkpoint", "now")  # which city alone has signed
     assert "audit.example has not signed" in run("verify", "out.zip", *BOTH).out
-    assert "signatures  1" in done("verify", "out.zip", *BOTH, "--required", 1)
+    assert "signatures  1 of 2\n" in run("verify", "out.zip", *BOTH).out
+    assert "signatures  1 of 2\n" in done("verify", "out.zip", *BOTH, "--required", 1)
+    assert "signatures  1\n" in done("verify", "out.zip", "--key", "city.pub")
     for note in ((), ("--checkpoint", "now")):
         fails(1, "not signed by those who must", "verify", "out.zip", *BOTH, "--required", 2, *note)
     fails(1, "not signed by those who must", "verify", "out.zip", "--key", "audit.pub", "--required", 1)

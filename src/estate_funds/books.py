@@ -461,11 +461,20 @@ class Books:
         `origin` is by default the name that the ledger was given when it was made.
         """
         tree = self.ledger.tree
-        return Checkpoint(origin or self._store.origin, tree.size, tree.root)
+        return Checkpoint(origin or self.origin, tree.size, tree.root)
 
-    def check_checkpoint(self, note: str) -> Checkpoint:
-        """The checkpoint of a note, if this very journal passed through it; SealBroken where it did not."""
+    @property
+    def origin(self) -> str:
+        """The name under which the journal is sealed, as the ledger was given it when it was made."""
+        return self._store.origin
+
+    def check_checkpoint(self, note: str, *, origin: str = "") -> Checkpoint:
+        """The checkpoint of a note, if this very journal passed through it; SealBroken where it did not.
+
+        It must name the journal: by the name that the ledger was given when it was made, or by `origin`.
+        """
         told = Checkpoint.parse(note)
+        told.check_origin(origin or self.origin, where=self._store.url)
         size = len(self)
         if told.size > size or root_at(told.size, self._store.subtrees(told.size)) != told.root:
             raise SealBroken(

@@ -205,6 +205,11 @@ class Checkpoint:
         """The text that is signed: origin, size, root in base64, extension lines; each ends with a line feed."""
         return "".join(f"{line}\n" for line in (self.origin, str(self.size), _base64(self.root), *self.extensions))
 
+    def check_origin(self, origin: str, *, where: str = "", fix: str = "take a checkpoint of this journal") -> None:
+        """SealBroken where this is a checkpoint of another journal than `origin`."""
+        if self.origin != origin:
+            raise SealBroken("a checkpoint of another journal", where=where, got=self.origin, wanted=origin, fix=fix)
+
     @classmethod
     def parse(cls, text: str | bytes) -> Checkpoint:
         """The checkpoint of a note, signed or the body alone. No signature is checked: see `verify`."""
@@ -419,8 +424,7 @@ class Growth:
     def verify(self, old: Checkpoint) -> Checkpoint:
         """The newer checkpoint, if its journal begins with the entries of `old`; SealBroken where it does not."""
         checkpoint = Checkpoint.parse(self.note)
-        if checkpoint.origin != old.origin:
-            raise CheckpointError("a checkpoint of another journal", got=checkpoint.origin, wanted=old.origin)
+        checkpoint.check_origin(old.origin)
         if self.old != old.size:
             raise SealBroken("the proof is from another size", where=old.origin, got=self.old, wanted=old.size)
         verify_consistency(old.size, checkpoint.size, self.hashes, old.root, checkpoint.root)

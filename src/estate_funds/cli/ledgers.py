@@ -108,20 +108,20 @@ def checkpoint(
         what = "--cosign" if cosign else f"the checkpoint of {kind}"
         raise typer.BadParameter(f"{what} is there to be signed: wanted --sign too")
     key = _signer(signer) if signer else None
+    before = read_checkpoint(since)[1] if since is not None else None
+    if cosign is not None:
+        read_checkpoint(cosign)  # InputError or CheckpointError, before anything is verified
     if kind is not Thing.LEDGER:
-        before = read_checkpoint(since)[1] if since is not None else None
         note, told = verifying.carried(kind, Path(ledger), cosign, since)
     else:
         with open_books(ledger) as books:
-            before = books.check_checkpoint(read_checkpoint(since)[0]) if since is not None else None
-            note, told = read_checkpoint(cosign) if cosign else ("", books.checkpoint(origin))
-            if note:
-                books.check_checkpoint(note)
-    wanted = {origin or told.origin, before.origin if before else told.origin}
-    if wanted != {told.origin}:
-        known = ", ".join(sorted(wanted - {told.origin}))
-        where = str(cosign or since or ledger)
-        raise InputError("the checkpoint is of another journal", where=where, got=told.origin, wanted=known)
+            name = origin or books.origin
+            note, told = read_checkpoint(cosign) if cosign else ("", books.checkpoint(name))
+            for path, one in ((cosign, told), (since, before)):
+                if path is not None and one is not None:
+                    one.check_origin(name, where=str(path), fix=f"if that journal is meant: --origin {one.origin}")
+                    books.check_checkpoint(one.body, origin=name)
+    told.check_origin(origin or told.origin, where=str(cosign or ledger))
     _put(_signed(told, key, note) if key else told.body, out)
     if out is not None:
         print(f"checkpoint of {told.origin}: {counted(told.size, 'entry', 'entries')}, head {told.head}")
@@ -246,6 +246,7 @@ def export(
 
     with open_books(ledger, evidence=evidence) as books, waiting("writing the bundle"):
         note, told = read_checkpoint(checkpoint) if checkpoint else ("", books.checkpoint())
+        told.check_origin(books.origin, where=str(checkpoint))
         folder = books.evidence if with_evidence else None
         named: dict[str, Path | None] = {}
 
