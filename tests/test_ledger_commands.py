@@ -161,7 +161,7 @@ def test_a_checkpoint_as_a_person_reads_it(desk: Path) -> None:
     assert done("checkpoint", LEDGER, "--origin", "another").startswith("another\n78\n")
     said = done("checkpoint", LEDGER, "--sign", "audit.key", "--cosign", "now", "--since", "kept", "--out", "both")
     assert said.startswith(f"written: both\ncheckpoint of {ORIGIN}: 78 entries, head 78:")
-    assert said.endswith("signed by audit.example too\n")
+    assert "signed by audit.example too\n" in said
     assert "signed by city.example, audit.example" in done("verify", "both", *BOTH)
 
 
@@ -205,8 +205,36 @@ def test_who_has_no_ledger_signs_what_a_bundle_holds(desk: Path) -> None:
     assert "signed by city.example, audit.example" in done("verify", "both", *BOTH)
     done("checkpoint", "b.zip", "--sign", "audit.key", "--cosign", "now", "--out", "same")
     assert (desk / "same").read_text(encoding="utf-8") == said.out
-    assert done("checkpoint", "b.zip", "--sign", "audit.key", "--out", "new").endswith("signed by audit.example too\n")
+    done("checkpoint", "b.zip", "--sign", "audit.key", "--out", "new")
     assert done("verify", "b.zip", *BOTH, "--checkpoint", "both").count("findings    0") == 1
+
+
+def test_who_signs_too_sees_whose_signatures_were_verified(desk: Path) -> None:
+    done("export", LEDGER, "b.zip", "--checkpoint", "now")
+    done("prove", LEDGER, "--since", "kept", "--checkpoint", "now", "--out", "growth")
+    said = "not verified, for no --key was given: the signature of city.example\n"
+    shown = ["growth", "--since", "kept"], ["b.zip"], [LEDGER, "--cosign", "now"]
+    for what in shown:
+        signs = ["checkpoint", *what, "--sign", "audit.key"]
+        assert run(*signs).err.endswith(said)
+        assert done(*signs, "--out", "both").endswith(said)
+        assert not run(*signs, "--key", "city.pub", "--out", "both").out.endswith(said)
+        fails(1, "audit.example", *signs, "--key", "audit.pub")  # who has not signed before
+    fails(2, "wanted --cosign too", "checkpoint", LEDGER, "--sign", "audit.key", "--key", "city.pub")
+
+
+def test_nobody_signs_after_a_false_signature_of_one_he_knows(desk: Path) -> None:
+    done("checkpoint", LEDGER, "--origin", "another", "--sign", "city.key", "--out", "another")
+    (desk / "false").write_text(
+        (desk / "another").read_text(encoding="utf-8").replace("another\n", f"{ORIGIN}\n", 1), encoding="utf-8"
+    )
+    done("export", LEDGER, "b.zip", "--checkpoint", "false")
+    signs = ["--sign", "audit.key", "--key", "city.pub", "--out", "new"]
+    for what in (["b.zip"], ["b.zip", "--cosign", "false"], [LEDGER, "--cosign", "false"]):
+        fails(1, "the signature of city.example does not fit the text", "checkpoint", *what, *signs)
+        assert not (desk / "new").exists()
+    done("export", LEDGER, "bare.zip")
+    fails(1, "the checkpoint is not signed", "checkpoint", "bare.zip", *signs)
 
 
 def test_who_has_no_ledger_signs_what_has_grown_out_of_what_he_signed(desk: Path) -> None:

@@ -166,6 +166,19 @@ def carried(kind: Thing, what: Path, note: Path | None, since: Path | None) -> t
     return read_checkpoint(note) if note else (text, Checkpoint.parse(text))
 
 
+def unverified(note: str, trusted: Sequence[VerifierKey], own: VerifierKey) -> list[str]:
+    """Whose lines of a note that `own` signs too nobody has verified; SealBroken unless all trusted keys have signed.
+
+    They are kept: a signed note may hold lines of keys that a reader does not know (C2SP signed-note).
+    """
+    if trusted:
+        _signers(trusted, None, note)
+    if "\n\n" not in note:  # nobody has signed it
+        return []
+    known = {(key.name, key.key_id) for key in (*trusted, own)}
+    return [line.name for line in parse_note(note).signatures if (line.name, line.key_id) not in known]
+
+
 def verify_checkpoint(note: Path, trusted: Sequence[VerifierKey], required: int | None) -> int:
     """Who has signed a checkpoint."""
     text = read_text(note)
