@@ -193,6 +193,14 @@ def test_an_address_is_text(address: object) -> None:
         Books.open(address)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("address", ["", "  ", "sqlite:///"])
+def test_an_empty_address_is_no_ledger_in_memory(address: str) -> None:
+    with pytest.raises(InputError, match=r"is empty(.|\n)*write memory"):
+        Books.open(address)
+    with Books.open("memory") as books:
+        assert len(books) == 0
+
+
 @pytest.mark.parametrize("end", ["rollback", "close", "commit"])
 def test_books_within_a_session_end_with_its_transaction(tmp_path: Path, end: str) -> None:
     path = tmp_path / "books.db"

@@ -46,7 +46,7 @@ def thing(what: str) -> Thing:
         refuse_folder(what)
         if what.endswith(".zip"):
             read_bytes(Path(what))  # InputError: it is not there
-        if "://" not in what:
+        if what.strip() and "://" not in what:
             nothing = "there is no ledger at this address, nor another file"
             raise LedgerNotFound(nothing, where=what, fix="check the path")
         return Thing.LEDGER
