@@ -552,7 +552,7 @@ def test_an_entry_of_an_earlier_year_is_cancelled_in_blue(desk: Path) -> None:
     said = done("reverse", LEDGER, 10, *WHY)
     golden("reverse.txt", said)
     assert done("reverse", LEDGER, 10, *WHY) == "booked already: nothing was done\n"
-    found = "entry 10 is cancelled already\n  where:  entry 79"
+    found = "entry 10 is reversed already, by entry 79\n  where:  entry 79"
     later = fails(1, found, "reverse", LEDGER, 10, *WHY, "--recorded-on", "2026-11-24")
     assert "noted:  the attempt is on record in the journal: estate-funds refusals" in later.err
     assert done("audit", LEDGER, "--checkpoint", "now").startswith("journal: 80 entries")
@@ -567,7 +567,7 @@ def test_an_entry_of_this_year_is_cancelled_in_red(desk: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "words", "args"),
     [(2, "there is no such entry\n  where:  sqlite:///books.db\n  got:    99\n  wanted: 1 to 78", [99, *WHY]),
-     (2, "ENTRY", [0, *WHY]), (1, "carry_forward cannot be reversed", [40, *WHY]), (1, "entry 74 is cancelled already", [74, *WHY]),
+     (2, "ENTRY", [0, *WHY]), (1, "carry_forward cannot be reversed", [40, *WHY]), (1, "entry 74 is reversed already", [74, *WHY]),
      (1, "reversal cannot be reversed", [78, *WHY]), (1, "BadReversal", [1, *WHY]),
      (1, "PeriodClosed", [10, *WHY, "--on", "2025-12-31"]), (1, "FuturePeriod", [10, *WHY, "--on", "2026-11-30"]),
      (1, "the day of recording", [10, *WHY, "--recorded-on", "2026-11-01"]), (1, "SameHands", [10, *WHY, "--approver", "王敏"]),

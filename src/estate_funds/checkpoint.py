@@ -190,8 +190,9 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         for line in (self.origin, *self.extensions):
-            if not line or any(c < " " or "\ud800" <= c <= "\udfff" for c in line):
-                raise CheckpointError("a line of a checkpoint is empty or holds a control character", got=ascii(line))
+            if not isinstance(line, str) or not line or any(c < " " or "\ud800" <= c <= "\udfff" for c in line):
+                what = "a line of a checkpoint is empty or holds a control character"
+                raise CheckpointError(what, got=ascii(line), wanted="visible text")
         if not 0 <= self.size < 1 << 63 or len(self.root) != HASH_SIZE or (not self.size and self.root != EMPTY_ROOT):
             raise CheckpointError("not the size and root of a tree", where=self.origin, got=self.head)
 
@@ -262,6 +263,8 @@ def parse_note(text: str | bytes) -> Note:
 
 
 def _decoded(text: str | bytes) -> str:
+    if not isinstance(text, str | bytes):
+        raise CheckpointError("not a note", got=f"a {type(text).__name__}: {text!r}"[:80], wanted="text")
     try:
         whole = text.decode("utf-8") if isinstance(text, bytes) else text.encode("utf-8").decode("utf-8")
     except UnicodeError:

@@ -25,7 +25,7 @@ from estate_funds.cli.common import (
     refuse_folder,
     waiting,
 )
-from estate_funds.errors import CheckpointError, DateError, InputError, KeyConflict
+from estate_funds.errors import CheckpointError, DateError, InputError
 from estate_funds.text import counted, table
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def export(
             out,
             books.entries(until=told.size),
             checkpoint=note or told.body,
-            balances=books.balances_after(told.size),
+            balances=books.balances_after(min(told.size, len(books))),
             keys=[str(key) for key in _keys(keys or [])],
             evidence=place,
         )
@@ -363,11 +363,7 @@ def reverse(
         wrong, day = books.entry(entry), day_of(on or recorded_on)
         hands = _hands(maker, approver)
         draft = vouchers.reverse(wrong, on=day, hands=hands, narrative=reason, ledger=books.ledger)
-        try:
-            _post(books, draft, f"cancels entry {entry}: {wrong.draft.narrative}, of {wrong.draft.effective}")
-        except KeyConflict as error:
-            error.what, error.fix = f"entry {entry} is cancelled already", f"see {error.where}; nothing is left to do"
-            raise
+        _post(books, draft, f"cancels entry {entry}: {wrong.draft.narrative}, of {wrong.draft.effective}")
 
 
 @app.command()

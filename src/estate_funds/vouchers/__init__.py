@@ -7,10 +7,11 @@
 * corrections: `reverse` (in red, or in blue for an earlier year), `claw_back`, `recover`, `waive`, `refused`.
 """
 
+from estate_funds.vouchers import contracts
 from estate_funds.vouchers.claims import REFUND, claim_key, disburse, encumber, payee_fund, payer_funds, refunds
-from estate_funds.vouchers.contracts import advance, expire, promise, promise_key, release, settle, spend
+from estate_funds.vouchers.contracts import promise_key
 from estate_funds.vouchers.corrections import claw_back, recover, refused, reverse, waive
-from estate_funds.vouchers.drafting import Hands
+from estate_funds.vouchers.drafting import Hands, verb
 from estate_funds.vouchers.funds import (
     amend_fund,
     appropriate,
@@ -24,6 +25,9 @@ from estate_funds.vouchers.funds import (
     surrender,
     transfer,
 )
+
+advance, promise, spend = verb(contracts.advance), verb(contracts.promise), verb(contracts.spend)
+expire, release, settle = verb(contracts.expire), verb(contracts.release), verb(contracts.settle)
 
 __all__ = [
     "REFUND",
