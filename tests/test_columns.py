@@ -994,6 +994,8 @@ def test_drafts_from_columns_are_the_drafts_that_they_say() -> None:
         ({"maker": ["a", "b"]}, ColumnError),
         ({"narrative": ["a", "b", "\ud800"]}, ColumnError),
         ({"effective": ["never"] * 3}, ColumnError),
+        ({"effective": "2025-03-01"}, ColumnError),
+        ({"amount_fen": "5"}, AmountError),
         ({"kind": ["gift"] * 3}, ColumnError),
         ({"amount": 3}, ColumnError),
     ],

@@ -453,11 +453,12 @@ def _checked(name: str, column: pa.Array) -> pa.Array:
 
 def _column(name: str, given: Any, kind: pa.DataType, n: int) -> pa.Array:
     """One column from what a caller gave: a value for all, a list, or an array."""
-    if isinstance(given, (str, date)):
-        return constant(given, kind, n)
-    if kind == pa.int64():
+    single = isinstance(given, (str, date))
+    if kind == pa.int64() and not single:
         given = _whole(name, given)
     try:
+        if single:
+            return constant(given, kind, n)
         made = given if isinstance(given, pa.Array) else pa.array(given)
         if pa.types.is_null(made.type):
             made = made.cast(kind)

@@ -12,9 +12,10 @@ from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
 from estate_funds.ledger import Ledger, attempt_key, booked_of, release_key
 from estate_funds.money import format_yuan
 from estate_funds.vouchers.corrections import claw_back
-from estate_funds.vouchers.drafting import C, D, Hands, budget_year, draft_of, line, liquidating
+from estate_funds.vouchers.drafting import C, D, Hands, budget_year, draft_of, line, liquidating, verb
 
 
+@verb
 def promise(
     fund: Fund,
     amount_fen: int,
@@ -60,6 +61,7 @@ def promise_key(reference: str) -> str:
     return f"{Kind.ENCUMBRANCE.value}/{reference}"
 
 
+@verb
 def advance(
     fund: Fund,
     amount_fen: int,
@@ -82,6 +84,7 @@ def advance(
     )
 
 
+@verb
 def spend(
     fund: Fund,
     amount_fen: int,
@@ -142,6 +145,7 @@ def _payment(
     )
 
 
+@verb
 def settle(
     ledger: Ledger,
     fund: Fund,
@@ -214,6 +218,7 @@ def _touched(entry: Entry) -> set[tuple[str, str]]:
     return {(posting.fund, posting.account) for posting in entry.draft.postings}
 
 
+@verb
 def release(
     ledger: Ledger,
     reference: str,
@@ -264,6 +269,7 @@ def _release_key(ledger: Ledger, key: str) -> str:
     return release_key(key, time)
 
 
+@verb
 def expire(ledger: Ledger, *, on: date, hands: Hands) -> list[Draft]:
     """Release every promise whose last day is over, and no other fund's under the same reference."""
     given_day(on, "expire, on")

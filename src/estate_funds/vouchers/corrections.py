@@ -15,17 +15,21 @@ from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
 from estate_funds.ledger import Ledger, booked_of, lapsed, mirror, swapped
 from estate_funds.ledger.records import REFUSED
 from estate_funds.text import INVISIBLE
-from estate_funds.vouchers.drafting import C, D, Hands, arriving, draft_of, leaving, line
+from estate_funds.vouchers.drafting import C, D, Hands, arriving, draft_of, leaving, line, unused_key, verb
 
 _LONGEST = 2_000  # characters of a text that is refused, and so recorded
 
 
-def reverse(entry: Entry, *, on: date, hands: Hands, narrative: str, ledger: Ledger | None = None) -> Draft:
+@verb
+def reverse(
+    entry: Entry, *, on: date, hands: Hands, narrative: str, ledger: Ledger | None = None, key: str = ""
+) -> Draft:
     """Put an entry right: within its year in red, negative on the same sides (红字冲销); an earlier year's in blue.
 
     The blue correcting voucher (蓝字更正) has the sides swapped. Give the ledger where a fund may carry nothing
     forward, or not for ever: its budget of that year has lapsed, and what the correction frees of it lapses in the same
-    voucher.
+    voucher. Without a `key`, it is booked as `reversal/` and the number of the entry; where the ledger is given and
+    something else was booked so, under the next key that is free.
     Source: 会计基础工作规范 51.
     """
     red = entry.draft.effective.year == given_day(on, "on").year
@@ -35,7 +39,7 @@ def reverse(entry: Entry, *, on: date, hands: Hands, narrative: str, ledger: Led
         postings += lapsed(postings, on.year, lambda fund, fen: ledger.lapsed(fund, fen, since, on.year))
     return draft_of(
         Kind.REVERSAL if red else Kind.CORRECTION,
-        f"reversal/{entry.seq}",
+        key or _reversal_key(entry, ledger),
         narrative,
         on=on,
         hands=hands,
@@ -46,6 +50,13 @@ def reverse(entry: Entry, *, on: date, hands: Hands, narrative: str, ledger: Led
     )
 
 
+def _reversal_key(entry: Entry, ledger: Ledger | None) -> str:
+    """The key that stays the same when the entry is reversed already; before, one that is not used."""
+    key = f"reversal/{entry.seq}"
+    return key if ledger is None or ledger.is_reversed(entry.seq) else unused_key(ledger, key)
+
+
+@verb
 def claw_back(
     entry: Entry,
     amounts: Mapping[str, int] | None = None,
@@ -66,6 +77,7 @@ def claw_back(
     return _on_receivable(Kind.CLAW_BACK, entry, asked, (D, C), on, key, hands, narrative, document, clause, evidence)
 
 
+@verb
 def waive(
     entry: Entry,
     amounts: Mapping[str, int],
@@ -120,6 +132,7 @@ def _on_receivable(
     )
 
 
+@verb
 def recover(
     entry: Entry,
     taker: Fund,
