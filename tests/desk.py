@@ -151,8 +151,9 @@ class Desk:
     def claiming(self, entry: Entry, amounts: dict[str, int] | None = None, *, on: date = D1) -> Draft:
         return claw_back(entry, amounts, on=on, key=self.key, hands=HANDS, narrative="paid wrongly")
 
-    def collecting(self, entry: Entry, taker: Fund, fen: int, *, giver: Fund | None = None, on: date = D1) -> Draft:
-        return recover(entry, taker, fen, giver=giver, on=on, key=self.key, hands=HANDS, narrative="it came back")
+    def collecting(self, entry: Entry, taker: Fund, fen: int, *, on: date = D1, **changes: Any) -> Draft:
+        told = {"on": on, "key": self.key, "hands": HANDS, "narrative": "it came back", "ledger": self.ledger} | changes
+        return recover(entry, taker, fen, **told)
 
     def waiving(self, entry: Entry, amounts: dict[str, int], *, on: date = D1, document: str = "decision 3", clause: str = "2", evidence: tuple[Evidence, ...] = APPROVAL) -> Draft:  # fmt: skip
         return waive(entry, amounts, on=on, key=self.key, hands=HANDS, narrative="the firm is gone", document=document, clause=clause, evidence=evidence)  # fmt: skip

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,18 +17,26 @@ from estate_funds import Books
 from estate_funds.calendar import Months
 from estate_funds.case import Step
 from estate_funds.errors import (
+    CheckpointError,
     DamagedEntry,
     DateError,
     EstateFundsError,
     FuturePeriod,
     InputError,
+    KeyConflict,
+    Malformed,
     OutsideFence,
+    Refusal,
     StoreUnavailable,
     UnknownFund,
 )
+from estate_funds.funds import Fund
 from estate_funds.journal import Draft
 from estate_funds.vouchers import (
     Hands,
+    amend_fund,
+    carry_forward,
+    expire,
     lend,
     open_fund,
     promise,
@@ -36,6 +46,7 @@ from estate_funds.vouchers import (
     reverse,
     spend,
     surrender,
+    transfer,
 )
 
 FUND = make_fund("share/community/k", purposes=("cleaning",), classes=("enterprise",))
@@ -148,6 +159,103 @@ def test_what_cannot_be_booked_is_an_error_of_the_input(call: Callable[[Books], 
         assert len(books.post(paying()).entries) == 1
 
 
+GIVEN_WRONGLY: dict[str, tuple[type[EstateFundsError], Callable[[Books], object]]] = {
+    "reverse a draft": (InputError, lambda _: reverse(paying(), on=DAY, hands=HANDS, narrative="n")),  # type: ignore[arg-type]
+    "reverse a number": (InputError, lambda _: reverse(5, on=DAY, hands=HANDS, narrative="n")),  # type: ignore[arg-type]
+    "open nothing": (InputError, lambda _: open_fund(None, on=DAY, hands=HANDS)),  # type: ignore[arg-type]
+    "transfer by id": (InputError, lambda _: transfer(FUND.fund_id, FUND, 1, **TO)),  # type: ignore[arg-type]
+    "lend by id": (InputError, lambda _: lend(FUND, FUND.fund_id, 1, **TO)),  # type: ignore[arg-type]
+    "spend by id": (InputError, lambda _: spend(FUND.fund_id, 1, payee="f", payee_class="e", **BY)),  # type: ignore[arg-type]
+    "expire without a ledger": (InputError, lambda _: expire(None, on=DAY, hands=HANDS)),  # type: ignore[arg-type]
+    "an id without slashes": (Malformed, lambda _: transfer(FUND, replace(FUND, fund_id="k"), 1, **TO)),
+    "a year as text": (DateError, lambda books: carry_forward(books.ledger, "2024", hands=HANDS)),  # type: ignore[arg-type]
+    "a year beyond": (DateError, lambda books: carry_forward(books.ledger, 99999, hands=HANDS)),
+    "the balance of nothing": (InputError, lambda books: books.balance(None)),  # type: ignore[arg-type]
+    "balances after a text": (InputError, lambda books: books.balances_after("x")),  # type: ignore[arg-type]
+    "balances after the end": (InputError, lambda books: books.balances_after(9999)),
+    "balances before the start": (InputError, lambda books: books.balances_after(-1)),
+    "no note": (CheckpointError, lambda books: books.check_checkpoint(None)),  # type: ignore[arg-type]
+    "a number as a name": (CheckpointError, lambda books: books.checkpoint(5)),  # type: ignore[arg-type]
+    "a period of nothing": (DateError, lambda books: books.statement(None)),  # type: ignore[arg-type]
+    "a period in words": (DateError, lambda books: books.statement("spring")),
+    "entries after a text": (InputError, lambda books: books.entries(after="x")),  # type: ignore[arg-type]
+    "entries until a text": (InputError, lambda books: books.entries(until="x")),  # type: ignore[arg-type]
+    "an entry by a text": (InputError, lambda books: books.entry("x")),  # type: ignore[arg-type]
+    "a year of the audit": (DateError, lambda books: books.audit(year="x")),  # type: ignore[arg-type]
+}
+BY: dict[str, Any] = {"purpose": "p", "on": DAY, "key": "x", "hands": HANDS}
+TO: dict[str, Any] = BY | {"clause": "1", "narrative": "n"}
+
+
+@pytest.mark.parametrize(("error", "call"), GIVEN_WRONGLY.values(), ids=GIVEN_WRONGLY)
+def test_what_is_given_wrongly_is_an_error_of_this_library(
+    error: type[EstateFundsError], call: Callable[[Books], object]
+) -> None:
+    with filled("memory") as books:
+        with pytest.raises(error) as caught:
+            call(books)
+        assert caught.value.wanted
+        assert len(books) == 2
+
+
+def test_a_fund_whose_id_has_no_slashes_takes_nothing() -> None:
+    draft = lend(FUND, make_fund("share/community/q"), 1, **TO)
+    postings = tuple(p._replace(detail=p.detail and "q") for p in draft.postings)
+    with filled("memory") as books, pytest.raises(Refusal):
+        books.post(replace(draft, purpose="cleaning", payee="firm", payee_class="enterprise", postings=postings))
+
+
+def test_a_statement_of_a_period_that_is_text() -> None:
+    with filled("memory") as books:
+        assert books.statement("2024-03") == books.statement(Months.parse("2024-03"))
+
+
+def permitting(**changes: Any) -> Fund:
+    return replace(FUND, permits=(replace(FUND.permits[0], **changes),))
+
+
+@pytest.mark.parametrize(
+    ("error", "fund"),
+    [(InputError, permitting(requires="contract")), (InputError, permitting(requires=("contract", 5))),
+     (DateError, permitting(start=DAY, until=DAY)), (DateError, permitting(start=DAY, until=DAY - timedelta(days=1))),
+     (DateError, permitting(until="2025-01-01")), (InputError, replace(FUND, surplus_after_years="2")),  # type: ignore[arg-type]
+     (InputError, replace(FUND, carry_forward="no")), (InputError, replace(FUND, held_for_others=1))],  # type: ignore[arg-type]
+)  # fmt: skip
+def test_a_fund_that_would_be_booked_as_another_one_is_refused(error: type[InputError], fund: Fund) -> None:
+    with pytest.raises(error, match=FUND.fund_id):
+        open_fund(fund, on=DAY, hands=HANDS)
+    with pytest.raises(error, match=FUND.fund_id):
+        amend_fund(fund, on=DAY, key="a", hands=HANDS)
+
+
+# --- reversals and their keys ---
+
+
+@pytest.mark.parametrize("key", ["", "undo"])
+def test_an_entry_is_reversed_once_and_the_second_time_is_told_by_which(key: str) -> None:
+    with filled("memory") as books:
+        how: dict[str, Any] = {"hands": HANDS, "narrative": "wrong"}
+        (done,) = books.post(reverse(books.entry(2), on=DAY, key=key, **how)).entries
+        assert done.draft.key == (key or "reversal/2")
+        assert books.post(reverse(books.entry(2), on=DAY, key=key, **how)).repeated == 1
+        for ledger in (None, books.ledger):
+            again = reverse(books.entry(2), on=DAY + timedelta(days=1), ledger=ledger, **how)
+            with pytest.raises(Refusal, match="entry 2 is reversed already, by entry 3"):
+                books.post(again)
+
+
+def test_a_key_that_somebody_took_does_not_keep_an_entry_from_being_reversed() -> None:
+    with filled("memory") as books:
+        books.post(receive(FUND, "x", 1, on=DAY, key="reversal/2", hands=HANDS))
+        how: dict[str, Any] = {"on": DAY, "hands": HANDS, "narrative": "wrong"}
+        with pytest.raises(KeyConflict, match=r"used for something else(.|\n)*a key of its own"):
+            books.post(reverse(books.entry(2), **how))
+        draft = reverse(books.entry(2), ledger=books.ledger, **how)
+        assert draft.key == "reversal/2/2"
+        books.post(draft)
+        assert books.ledger.is_reversed(2)
+
+
 MOMENT = datetime(2024, 3, 1, 12)  # noqa: DTZ001
 DAYLESS: dict[str, Callable[[Books, object], object]] = {
     "receive": lambda _, day: receive(FUND, "lockers", 1, on=day, key="x", hands=HANDS),  # type: ignore[arg-type]
@@ -191,6 +299,14 @@ def test_a_verb_wants_hands(hands: object) -> None:
 def test_an_address_is_text(address: object) -> None:
     with pytest.raises(StoreUnavailable, match="not an address"):
         Books.open(address)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["", "  ", "sqlite:///"])
+def test_an_empty_address_is_no_ledger_in_memory(address: str) -> None:
+    with pytest.raises(InputError, match=r"is empty(.|\n)*write memory"):
+        Books.open(address)
+    with Books.open("memory") as books:
+        assert len(books) == 0
 
 
 @pytest.mark.parametrize("end", ["rollback", "close", "commit"])

@@ -114,7 +114,7 @@ def test_a_new_key_signs_and_verifies_and_is_never_shown() -> None:
     assert key != other
     assert SignerKey.parse(key.secret_text()) == key
     assert VerifierKey.parse(str(key.verifier)) == key.verifier
-    secret = key.secret_text().rpartition("+")[2]
+    secret = key.secret_text().split("+", 4)[4]  # base64 has plus signs too
     assert secret not in repr(key) + str(key)
     assert repr(key.seed) not in repr(key)
     assert verify(sign(at(3), key), [key.verifier]).signers == (key.verifier,)
@@ -405,7 +405,7 @@ def test_a_proof_of_growth_is_a_witness_request() -> None:
         proof.verify(at(8))
     with pytest.raises(SealBroken, match="does not begin with"):
         proof.verify(Checkpoint(at(1).origin, 7, bytes(32)))
-    with pytest.raises(CheckpointError, match="another journal"):
+    with pytest.raises(SealBroken, match="another journal"):
         proof.verify(at(7, "dezhou.example"))
     with pytest.raises(SealBroken, match="shorter"):
         Growth(20, (), sign(at(7), CITY)).verify(at(20))

@@ -897,7 +897,8 @@ def test_the_past_is_asked_for_keys_and_promises_at_once_where_it_can_be() -> No
     plain, _ = plainly(entries[:half])
     whole, _ = plainly(entries[:half])
     for one in (plain, whole):
-        keys, booked, promises = dict(one.keys), dict(one.booked), dict(one.promises)
+        keys, booked = dict(one.keys), dict(one.booked)
+        promises = {(fund, reference): promise for (fund, _, reference), promise in one.promises.items()}
         one.past = (OneByOne if one is plain else AtOnce)(keys, booked, promises)
         one.keys.clear(), one.booked.clear(), one.promises.clear()
     twin = Twin(whole)
@@ -993,6 +994,8 @@ def test_drafts_from_columns_are_the_drafts_that_they_say() -> None:
         ({"maker": ["a", "b"]}, ColumnError),
         ({"narrative": ["a", "b", "\ud800"]}, ColumnError),
         ({"effective": ["never"] * 3}, ColumnError),
+        ({"effective": "2025-03-01"}, ColumnError),
+        ({"amount_fen": "5"}, AmountError),
         ({"kind": ["gift"] * 3}, ColumnError),
         ({"amount": 3}, ColumnError),
     ],

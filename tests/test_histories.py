@@ -205,13 +205,13 @@ class Histories(RuleBasedStateMachine):
         lender, borrower = pair
         self.ask(self.desk.lending(lender, borrower, fen, on=self.day))
 
-    @rule(pick=PICKS, fen=AMOUNTS, from_surplus=st.booleans())
-    def repays(self, pick: int, fen: int, from_surplus: bool) -> None:
+    @rule(pick=PICKS, fen=AMOUNTS)
+    def repays(self, pick: int, fen: int) -> None:
         loan = self.picked(pick, Kind.LOAN)
         if loan is not None:
             due = first(loan, Account.DUE_FROM)
             lender, borrower = self.ledger.funds[due.fund], self.ledger.funds[due.detail]
-            self.ask(self.desk.repaying(borrower, lender, fen, on=self.day, from_surplus=from_surplus))
+            self.ask(self.desk.repaying(borrower, lender, fen, on=self.day))
 
     # --- put right ---
 

@@ -125,6 +125,15 @@ def cut(path: Path, last: int) -> None:
     tamper(path, *(f"DELETE FROM estate_funds_{table} WHERE seq > {last}" for table in ("entry", "posting")))
 
 
+FOREIGN = "other/x"
+
+
+def renamed(desk: Path) -> None:
+    """The checkpoint that was kept, as if it were that of another journal."""
+    note = (desk / "kept").read_text(encoding="utf-8")
+    (desk / "foreign").write_text(note.replace(f"{ORIGIN}\n", f"{FOREIGN}\n", 1), encoding="utf-8")
+
+
 # --- keys and checkpoints ---
 
 
@@ -152,7 +161,7 @@ def test_a_checkpoint_as_a_person_reads_it(desk: Path) -> None:
     assert done("checkpoint", LEDGER, "--origin", "another").startswith("another\n78\n")
     said = done("checkpoint", LEDGER, "--sign", "audit.key", "--cosign", "now", "--since", "kept", "--out", "both")
     assert said.startswith(f"written: both\ncheckpoint of {ORIGIN}: 78 entries, head 78:")
-    assert said.endswith("signed by audit.example too\n")
+    assert "signed by audit.example too\n" in said
     assert "signed by city.example, audit.example" in done("verify", "both", *BOTH)
 
 
@@ -162,10 +171,14 @@ def test_a_checkpoint_as_a_person_reads_it(desk: Path) -> None:
      (2, "wanted --sign too", ["--cosign", "kept"]),
      (2, "not a key to sign with\n  where:  city.pub", ["--sign", "city.pub"]),
      (2, "the file cannot be read\n  where:  none", ["--sign", "none"]),
-     (2, "of another journal\n  where:  kept", ["--cosign", "kept", "--sign", "city.key", "--origin", "else"]),
+     (2, "cannot be read\n  where:  none", ["--cosign", "none", "--sign", "city.key"]),
+     (1, "of another journal\n  where:  kept", ["--cosign", "kept", "--sign", "city.key", "--origin", "else"]),
+     (1, "of another journal\n  where:  foreign", ["--cosign", "foreign", "--sign", "city.key"]),
+     (1, "to do:  if that journal is meant: --origin other/x", ["--since", "foreign"]),
      (2, "not a checkpoint\n  where:  approval.txt", ["--since", "approval.txt"])],
 )  # fmt: skip
 def test_what_is_not_signed(desk: Path, status: int, words: str, args: list[str]) -> None:
+    renamed(desk)
     assert fails(status, words, "checkpoint", LEDGER, *args, "--out", "new").out == ""
     assert not (desk / "new").exists()
 
@@ -192,8 +205,36 @@ def test_who_has_no_ledger_signs_what_a_bundle_holds(desk: Path) -> None:
     assert "signed by city.example, audit.example" in done("verify", "both", *BOTH)
     done("checkpoint", "b.zip", "--sign", "audit.key", "--cosign", "now", "--out", "same")
     assert (desk / "same").read_text(encoding="utf-8") == said.out
-    assert done("checkpoint", "b.zip", "--sign", "audit.key", "--out", "new").endswith("signed by audit.example too\n")
+    done("checkpoint", "b.zip", "--sign", "audit.key", "--out", "new")
     assert done("verify", "b.zip", *BOTH, "--checkpoint", "both").count("findings    0") == 1
+
+
+def test_who_signs_too_sees_whose_signatures_were_verified(desk: Path) -> None:
+    done("export", LEDGER, "b.zip", "--checkpoint", "now")
+    done("prove", LEDGER, "--since", "kept", "--checkpoint", "now", "--out", "growth")
+    said = "not verified, for no --key was given: the signature of city.example\n"
+    shown = ["growth", "--since", "kept"], ["b.zip"], [LEDGER, "--cosign", "now"]
+    for what in shown:
+        signs = ["checkpoint", *what, "--sign", "audit.key"]
+        assert run(*signs).err.endswith(said)
+        assert done(*signs, "--out", "both").endswith(said)
+        assert not run(*signs, "--key", "city.pub", "--out", "both").out.endswith(said)
+        fails(1, "audit.example", *signs, "--key", "audit.pub")  # who has not signed before
+    fails(2, "wanted --cosign too", "checkpoint", LEDGER, "--sign", "audit.key", "--key", "city.pub")
+
+
+def test_nobody_signs_after_a_false_signature_of_one_he_knows(desk: Path) -> None:
+    done("checkpoint", LEDGER, "--origin", "another", "--sign", "city.key", "--out", "another")
+    (desk / "false").write_text(
+        (desk / "another").read_text(encoding="utf-8").replace("another\n", f"{ORIGIN}\n", 1), encoding="utf-8"
+    )
+    done("export", LEDGER, "b.zip", "--checkpoint", "false")
+    signs = ["--sign", "audit.key", "--key", "city.pub", "--out", "new"]
+    for what in (["b.zip"], ["b.zip", "--cosign", "false"], [LEDGER, "--cosign", "false"]):
+        fails(1, "the signature of city.example does not fit the text", "checkpoint", *what, *signs)
+        assert not (desk / "new").exists()
+    done("export", LEDGER, "bare.zip")
+    fails(1, "the checkpoint is not signed", "checkpoint", "bare.zip", *signs)
 
 
 def test_who_has_no_ledger_signs_what_has_grown_out_of_what_he_signed(desk: Path) -> None:
@@ -209,7 +250,11 @@ def test_who_has_no_ledger_signs_what_has_grown_out_of_what_he_signed(desk: Path
      (1, "the bundle does not hold", ["b.zip", "--sign", "audit.key", "--since", "forged"]),
      (1, "the bundle does not hold", ["b.zip", "--sign", "audit.key", "--cosign", "kept"]),
      (2, "wanted --sign too", ["b.zip"]),
-     (2, "of another journal\n  where:  b.zip", ["b.zip", "--sign", "audit.key", "--origin", "else"]),
+     (2, "cannot be read\n  where:  none", ["b.zip", "--sign", "audit.key", "--cosign", "none"]),
+     (2, "not a checkpoint\n  where:  city.pub", ["b.zip", "--sign", "audit.key", "--cosign", "city.pub"]),
+     (2, "the bundle cannot be read", ["half.zip", "--sign", "audit.key"]),
+     (1, "of another journal\n", ["growth", "--sign", "audit.key", "--since", "foreign"]),
+     (1, "of another journal\n  where:  b.zip", ["b.zip", "--sign", "audit.key", "--origin", "else"]),
      (2, "wanted --sign too", ["growth", "--since", "kept"]),
      (1, "", ["growth", "--sign", "audit.key", "--since", "forged"]),
      (2, "nor what shows that a checkpoint is true", ["growth", "--sign", "audit.key"]),
@@ -220,6 +265,8 @@ def test_who_has_no_ledger_signs_nothing_else(desk: Path, status: int, words: st
     done("export", LEDGER, "b.zip", "--checkpoint", "now")
     done("prove", LEDGER, "--since", "kept", "--checkpoint", "now", "--out", "growth")
     edited(desk / "b.zip", "journal.txt", lambda data: data.replace(b"9600000", b"6900000", 1))
+    (desk / "half.zip").write_bytes((desk / "b.zip").read_bytes()[:5000])
+    renamed(desk)
     forged = Checkpoint("donghu.example/award", 70, bytes(32))
     (desk / "forged").write_text(forged.body, encoding="utf-8")
     said = fails(status, words, "checkpoint", *args, "--out", "new")
@@ -259,10 +306,25 @@ def test_growth_is_proved_and_rewriting_shows(desk: Path) -> None:
     fails(1, "the proof is from another size", "verify", "proof", "--since", "now")
     fails(2, "name its file with --since", "verify", "proof")
     fails(2, "the older checkpoint has more entries", "prove", LEDGER, "--since", "now", "--checkpoint", "kept")
-    other = (desk / "kept").read_text(encoding="utf-8").replace(ORIGIN, "dezhou.example/award")
-    (desk / "foreign").write_text(other, encoding="utf-8")
-    fails(2, "a checkpoint of another journal", "verify", "proof", "--since", "foreign")
-    fails(2, "a checkpoint of another journal", "prove", LEDGER, "--since", "foreign", "--checkpoint", "now")
+    renamed(desk)
+    fails(1, "a checkpoint of another journal", "verify", "proof", "--since", "foreign")
+    fails(1, "a checkpoint of another journal", "prove", LEDGER, "--since", "foreign", "--checkpoint", "now")
+
+
+@pytest.mark.parametrize("command", [["verify"], ["audit"], ["export", "out.zip"], ["prove", "--entry", "1"]])
+def test_a_checkpoint_of_another_journal_says_nothing_of_this_one(desk: Path, command: list[str]) -> None:
+    renamed(desk)
+    words = f"a checkpoint of another journal(.|\n)*got:    {FOREIGN}\n  wanted: {ORIGIN}"
+    said = run(command[0], LEDGER, *command[1:], "--checkpoint", "foreign")
+    assert said.status == 1
+    assert re.search(words, said.err)
+    assert not (desk / "out.zip").exists()
+
+
+def test_a_journal_is_sealed_under_another_name_where_that_is_said(desk: Path) -> None:
+    renamed(desk)
+    said = done("checkpoint", LEDGER, "--since", "foreign", "--origin", FOREIGN)
+    assert said.startswith(f"{FOREIGN}\n78\n")
 
 
 @pytest.mark.parametrize(
@@ -302,6 +364,7 @@ def test_a_verified_ledger_as_a_person_reads_it(desk: Path) -> None:
      (2, "line feeds alone", ["windows", "--key", "city.pub"]),
      (2, "the file is not text", ["noise"]),
      (2, "there is no ledger at this address", ["none"]),
+     (2, "there is no ledger at this address", ["none", "--since", "kept"]),
      (2, "the file cannot be read\n  where:  none.zip", ["none.zip"]),
      (2, "did you mean", ["books"]),
      (2, "wanted --checkpoint too", [LEDGER, "--key", "city.pub"]),
@@ -414,7 +477,9 @@ def test_a_bundle_of_the_journal_as_it_was_signed(desk: Path) -> None:
 def test_a_bundle_that_enough_have_signed(desk: Path) -> None:
     done("export", LEDGER, "out.zip", "--checkpoint", "now")  # which city alone has signed
     assert "audit.example has not signed" in run("verify", "out.zip", *BOTH).out
-    assert "signatures  1" in done("verify", "out.zip", *BOTH, "--required", 1)
+    assert "signatures  1 of 2\n" in run("verify", "out.zip", *BOTH).out
+    assert "signatures  1 of 2\n" in done("verify", "out.zip", *BOTH, "--required", 1)
+    assert "signatures  1\n" in done("verify", "out.zip", "--key", "city.pub")
     for note in ((), ("--checkpoint", "now")):
         fails(1, "not signed by those who must", "verify", "out.zip", *BOTH, "--required", 2, *note)
     fails(1, "not signed by those who must", "verify", "out.zip", "--key", "audit.pub", "--required", 1)
@@ -487,7 +552,7 @@ def test_an_entry_of_an_earlier_year_is_cancelled_in_blue(desk: Path) -> None:
     said = done("reverse", LEDGER, 10, *WHY)
     golden("reverse.txt", said)
     assert done("reverse", LEDGER, 10, *WHY) == "booked already: nothing was done\n"
-    found = "entry 10 is cancelled already\n  where:  entry 79"
+    found = "entry 10 is reversed already, by entry 79\n  where:  entry 79"
     later = fails(1, found, "reverse", LEDGER, 10, *WHY, "--recorded-on", "2026-11-24")
     assert "noted:  the attempt is on record in the journal: estate-funds refusals" in later.err
     assert done("audit", LEDGER, "--checkpoint", "now").startswith("journal: 80 entries")
@@ -502,7 +567,7 @@ def test_an_entry_of_this_year_is_cancelled_in_red(desk: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "words", "args"),
     [(2, "there is no such entry\n  where:  sqlite:///books.db\n  got:    99\n  wanted: 1 to 78", [99, *WHY]),
-     (2, "ENTRY", [0, *WHY]), (1, "carry_forward cannot be reversed", [40, *WHY]), (1, "entry 74 is cancelled already", [74, *WHY]),
+     (2, "ENTRY", [0, *WHY]), (1, "carry_forward cannot be reversed", [40, *WHY]), (1, "entry 74 is reversed already", [74, *WHY]),
      (1, "reversal cannot be reversed", [78, *WHY]), (1, "BadReversal", [1, *WHY]),
      (1, "PeriodClosed", [10, *WHY, "--on", "2025-12-31"]), (1, "FuturePeriod", [10, *WHY, "--on", "2026-11-30"]),
      (1, "the day of recording", [10, *WHY, "--recorded-on", "2026-11-01"]), (1, "SameHands", [10, *WHY, "--approver", "王敏"]),

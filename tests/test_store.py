@@ -251,7 +251,7 @@ def test_a_ledger_from_a_snapshot_is_the_ledger_of_all_entries(address: str, oft
         assert loaded.entry(seq) == whole.entry(seq), seq
         assert loaded.is_reversed(seq) == whole.is_reversed(seq), seq
     assert len(whole.promises) == 4
-    for (fund, reference), made in whole.promises.items():
+    for (fund, _, reference), made in whole.promises.items():
         assert loaded.promise(fund, reference) == made, reference
         assert loaded.promise("other", reference) is None
     assert loaded.past.keys([*whole.keys, *(f"none/{n}" for n in range(2_000))]) == {

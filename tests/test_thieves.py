@@ -179,20 +179,25 @@ def test_what_was_surrendered_is_not_taken_back_once_more_as_an_error() -> None:
 
 
 def test_borrowed_money_is_not_surrendered() -> None:
-    desk = Desk()
-    lender = restricted("lender/community/q", permit("bridge", "city", "year"))
-    desk.book(open_fund(lender, on=D1, hands=HANDS))
+    lender = restricted("lender/community/q", permit("bridge", "community", "two"), permit("bridge", "city", "year"))
+    desk = Desk(*FUNDS, lender)
     desk.fund(lender, 1_000)
-    desk.fund(LAPSING, 500)
-    desk.book(desk.lending(lender, LAPSING, 300))
+    desk.fund(TWO_YEARS, 500, on=date(2020, 1, 5))
+    for year in (2020, 2021):
+        desk.end_year(year)
+    desk.refuses(desk.lending(lender, LAPSING, 300), OutsideFence, "carries nothing forward, so it borrows nothing")
+    desk.book(desk.lending(lender, TWO_YEARS, 300))
     desk.end_year(2022)
-    assert (desk.surplus(LAPSING), desk.free(LAPSING)) == (800, 0)
-    desk.refuses(desk.surrendering(LAPSING, 501, on=NEXT), Overdrawn, "owes")
-    desk.refuses(desk.repaying(LAPSING, lender, 300, on=NEXT), Overdrawn)
-    desk.book(desk.repaying(LAPSING, lender, 300, on=NEXT, from_surplus=True))
-    desk.refuses(desk.repaying(LAPSING, lender, 1, on=NEXT, from_surplus=True), Overdrawn)
-    desk.book(desk.surrendering(LAPSING, 500, on=NEXT))
-    assert (desk.has(LAPSING, Account.CASH), desk.has(lender, Account.CASH), desk.free(lender)) == (0, 1_000, 1_000)
+    assert (desk.surplus(TWO_YEARS), desk.free(TWO_YEARS)) == (500, 300)  # what is borrowed is not the fund's to lapse
+    desk.refuses(desk.surrendering(TWO_YEARS, 501, on=NEXT), Overdrawn)
+    lapsing = replace(TWO_YEARS, carry_forward=False, surplus_after_years=0)
+    desk.refuses(amend_fund(lapsing, on=NEXT, key=desk.key, hands=HANDS), Malformed, "while the fund lends or owes")
+    whole = desk.repaying(TWO_YEARS, lender, 300, on=NEXT)
+    cash_alone = tuple(p for p in whole.postings if p.fund != TWO_YEARS.fund_id or p.account in ("cash", "due_to"))
+    desk.refuses(replace(whole, postings=cash_alone), Unbalanced, "do not move together")
+    desk.book(whole)
+    desk.book(desk.surrendering(TWO_YEARS, 500, on=NEXT))
+    assert (desk.has(TWO_YEARS, Account.CASH), desk.has(lender, Account.CASH), desk.free(lender)) == (0, 1_000, 1_000)
     desk.replays()
 
 
@@ -361,6 +366,82 @@ def test_what_was_recovered_of_a_lapsed_year_is_surplus() -> None:
     desk.replays()
 
 
+def test_what_is_recovered_is_as_old_as_the_promise_that_paid_it() -> None:
+    """Promised last year, paid to a friend, claimed back: a release would have lapsed."""
+    desk = Desk()
+    desk.fund(LAPSING, 1_000)
+    desk.promise(LAPSING, 1_000, "friend")
+    desk.end_year(2022)
+    paid = desk.spend(LAPSING, 600, against="friend", on=NEXT)
+    desk.book(desk.claiming(paid, on=NEXT))
+    desk.refuses(desk.collecting(paid, LAPSING, 600, on=NEXT, ledger=None), Unbalanced, "do not move together")
+    desk.book(desk.collecting(paid, LAPSING, 600, on=NEXT))
+    assert (desk.free(LAPSING), desk.surplus(LAPSING)) == (0, 600)
+    desk.replays()
+
+
+def test_what_is_recovered_lapses_as_far_as_it_would_have_at_the_year_end() -> None:
+    desk = Desk()
+    desk.fund(TWO_YEARS, 1_000, on=date(2020, 1, 5))
+    for year in (2020, 2021):
+        desk.end_year(year)
+    desk.fund(TWO_YEARS, 300)
+    paid = desk.spend(TWO_YEARS, 1_100, on=date(2022, 12, 30))  # a hundred of it young
+    desk.end_year(2022)
+    desk.book(desk.claiming(paid, on=NEXT))
+    desk.book(desk.collecting(paid, TWO_YEARS, 1_000, on=NEXT))
+    assert (desk.free(TWO_YEARS), desk.surplus(TWO_YEARS)) == (300, 900)
+    desk.book(desk.collecting(paid, TWO_YEARS, 100, on=NEXT))
+    assert (desk.free(TWO_YEARS), desk.surplus(TWO_YEARS)) == (300, 1_000)
+    desk.replays()
+
+
+def test_a_correction_takes_nothing_from_what_came_in_that_year() -> None:
+    """What its lapse gives up came in earlier than what it puts right."""
+    desk = Desk()
+    desk.fund(TWO_YEARS, 100, on=date(2020, 1, 5))
+    for year in (2020, 2021):
+        desk.end_year(year)
+    desk.fund(TWO_YEARS, 50)
+    paid = desk.spend(TWO_YEARS, 100)
+    desk.end_year(2022)
+    desk.book(desk.reversing(paid, on=NEXT, ledger=desk.ledger))
+    assert (desk.free(TWO_YEARS), desk.surplus(TWO_YEARS)) == (50, 100)
+    assert desk.ledger.inflows[TWO_YEARS.fund_id, 2022] == 50
+    assert desk.ledger.lapsing(TWO_YEARS.fund_id, 2023) == 0
+    desk.replays()
+
+
+def test_promises_that_expire_together_lapse_together() -> None:
+    desk = Desk()
+    desk.fund(TWO_YEARS, 1_000, on=date(2020, 1, 5))
+    for year in (2020, 2021):
+        desk.end_year(year)
+    desk.fund(TWO_YEARS, 100)
+    for reference in ("a", "b", "c"):
+        desk.promise(TWO_YEARS, 300, reference, on=date(2022, 12, 30), expires=date(2022, 12, 31))
+    desk.end_year(2022)
+    desk.chain(expire(desk.ledger, on=NEXT, hands=HANDS))
+    assert (desk.free(TWO_YEARS), desk.surplus(TWO_YEARS)) == (100, 1_000)
+
+
+@pytest.mark.parametrize("changes", [{"carry_forward": False}, {"surplus_after_years": 2}])
+def test_money_held_for_others_does_not_lapse(changes: dict[str, object]) -> None:
+    held = replace(make_fund("tram/community/k"), held_for_others=True, **changes)  # type: ignore[arg-type]
+    Desk().refuses(open_fund(held, on=D1, hands=HANDS), Malformed, "does not lapse")
+
+
+def test_a_settlement_may_have_many_lines() -> None:
+    desk = Desk()
+    desk.fund(SHARE, 1_000)
+    desk.promise(SHARE, 600, "works")
+    ahead = desk.book(desk.advancing(SHARE, 400, "works"))
+    whole, *_ = desk.settling(SHARE, 400, ahead)
+    halves = tuple(p._replace(amount_fen=fen) for p in whole.postings for fen in (300, 100))
+    desk.book(replace(whole, postings=halves))
+    assert desk.has(SHARE, Account.ADVANCED) == 0
+
+
 def test_a_recovery_within_its_year_brings_its_budget() -> None:
     desk = Desk()
     desk.fund(SHARE, 1_000)
@@ -502,16 +583,31 @@ def test_years_end_in_order() -> None:
     assert (desk.free(TWO_YEARS), desk.surplus(TWO_YEARS)) == (100, 100)
 
 
-def test_a_promise_of_two_years_is_as_old_as_the_elder() -> None:
-    """A fen promised in the new year, and then the whole of the old one under the same reference, dated back."""
+def test_where_budget_lapses_with_its_year_a_promise_is_of_one_year() -> None:
+    """Else a release would let the budget of this year lapse with that of the last, or save the last with this."""
     desk = Desk()
     desk.fund(LAPSING, 600)
-    desk.fund(LAPSING, 1, on=NEXT)
-    desk.promise(LAPSING, 1, "works", on=NEXT)
-    desk.promise(LAPSING, 600, "works", on=date(2022, 12, 31))
+    desk.fund(LAPSING, 100, on=NEXT)
+    desk.promise(LAPSING, 1, "young", on=NEXT)
+    desk.refuses(desk.promising(LAPSING, 600, "young", on=date(2022, 12, 31)), Malformed, "is of 2023")
+    desk.promise(LAPSING, 600, "old")
+    desk.end_year(2022)
+    desk.refuses(desk.promising(LAPSING, 99, "old", on=NEXT), Malformed, "is of 2022")
+    desk.book(desk.releasing("old", on=NEXT))
+    assert (desk.free(LAPSING), desk.surplus(LAPSING)) == (99, 600)
+
+
+def test_elsewhere_a_promise_of_two_years_is_as_old_as_the_elder() -> None:
+    desk = Desk()
+    desk.fund(TWO_YEARS, 600, on=date(2020, 1, 5))
+    for year in (2020, 2021):
+        desk.end_year(year)
+    desk.fund(TWO_YEARS, 1, on=NEXT)
+    desk.promise(TWO_YEARS, 1, "works", on=NEXT)
+    desk.promise(TWO_YEARS, 600, "works", on=date(2022, 12, 31))
     desk.end_year(2022)
     desk.book(desk.releasing("works", on=NEXT))
-    assert (desk.free(LAPSING), desk.surplus(LAPSING)) == (0, 601)
+    assert (desk.free(TWO_YEARS), desk.surplus(TWO_YEARS)) == (1, 600)
 
 
 @pytest.mark.parametrize("undone", ["payment", "release"])

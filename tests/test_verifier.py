@@ -624,7 +624,8 @@ def test_random_acts(seed: int) -> None:
         k: n for k, n in both.ledger.inflows.items() if n
     }
     promises = {
-        key: (p.year, str(p.expires or ""), p.before or 0, p.to, p.since) for key, p in both.ledger.promises.items()
+        (fund, reference): (p.year, str(p.expires or ""), p.before or 0, p.to, p.since)
+        for (fund, _, reference), p in both.ledger.promises.items()
     }
     assert both.journal.promises == promises
     assert len(entries) > 25

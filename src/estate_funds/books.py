@@ -16,12 +16,14 @@ from estate_funds import vouchers
 from estate_funds.assess import Claim, Status
 from estate_funds.audit import AuditReport, Coverage, Finding, audit
 from estate_funds.audit.journal import Kept, SealedCopy
-from estate_funds.calendar import Months, given_day
+from estate_funds.calendar import Months, given_day, given_year
 from estate_funds.case import Case, PeriodEnd, Posted, Step
 from estate_funds.checkpoint import Checkpoint, Growth, Inclusion
 from estate_funds.errors import (
+    BadReversal,
     CaseError,
     DamagedEntry,
+    DateError,
     EstateFundsError,
     InputError,
     KeyConflict,
@@ -33,6 +35,7 @@ from estate_funds.errors import (
 from estate_funds.evidence import EvidenceFolder, folder_beside
 from estate_funds.journal import Draft, Entry, Kind, difference
 from estate_funds.ledger import BalanceKey, Ledger, attempt_key, changes_of
+from estate_funds.ledger.shapes import MIRRORS
 from estate_funds.merkle import (
     BLOCK_LEAVES,
     HASH_SIZE,
@@ -242,11 +245,23 @@ class Books:
                 booked = self._store.entry_by_key(draft.key)
                 if booked is not None:
                     refusal.got, refusal.wanted = difference(draft, booked.draft)
+            if isinstance(refusal, KeyConflict | BadReversal) and draft.kind in MIRRORS:
+                self._tell_reversal(refusal, ledger, draft)
             if isinstance(refusal, Refusal):
                 refusal.asked = draft
             if origin:
                 refusal.where = f"{origin} ({draft.key})"
             raise
+
+    def _tell_reversal(self, refusal: Refusal, ledger: Ledger, draft: Draft) -> None:
+        """Say of a reversal that is refused by which entry it was done, or that something else took its key."""
+        if not draft.reference.isdecimal() or not ledger.is_reversed(int(draft.reference)):
+            if isinstance(refusal, KeyConflict):
+                refusal.fix = "give the reversal a key of its own: reverse(..., key=...), or give it the ledger"
+            return
+        done = self._store.mirror_of(draft.reference)
+        by = f", by entry {done}" if done else ""  # none where it is in this very batch
+        refusal.what, refusal.fix = f"entry {draft.reference} is reversed already{by}", "nothing is left to do"
 
     def post_columns(self, drafts: Drafts) -> int:
         """Book many drafts in columns, as `post` books them one by one; how many were new.
@@ -314,11 +329,13 @@ class Books:
 
         DamagedEntry for one that was changed since: an audit shows them all.
         """
-        return (unchanged(stored).entry for stored in self._store.read(after=after, upto=until))
+        last = None if until is None else _given_number(until, "entries, until")
+        read = self._store.read(after=_given_number(after, "entries, after"), upto=last)
+        return (unchanged(stored).entry for stored in read)
 
     def entry(self, seq: int) -> Entry:
         """One entry by its number; InputError where there is none."""
-        found = self._store.entry(seq)
+        found = self._store.entry(_given_number(seq, "entry"))
         if found is None:
             raise InputError("there is no such entry", where=self._store.url, got=seq, wanted=f"1 to {len(self)}")
         return found
@@ -332,6 +349,8 @@ class Books:
 
         UnknownFund for one that was never opened.
         """
+        if not isinstance(fund, str):
+            raise InputError("not the id of a fund", where="Books.balance", got=_kind_of(fund), wanted="text")
         held = self._store.balances(fund)
         if not held and fund not in (funds := self.ledger.funds):
             raise UnknownFund(f"the fund {fund!r} was never opened", where=self._store.url, fix=nearest(fund, funds))
@@ -343,6 +362,8 @@ class Books:
         Those of now are at hand; for earlier ones, the journal is read up to that entry.
         """
         ledger = self.ledger
+        if _given_number(seq, "balances_after") > ledger.seq:
+            raise InputError("there is no such entry", where=self._store.url, got=seq, wanted=f"0 to {ledger.seq}")
         if seq == ledger.seq:
             return dict(ledger.balances)
         held: Counter[BalanceKey] = Counter()
@@ -351,8 +372,15 @@ class Books:
                 held[key] += fen
         return {key: fen for key, fen in held.items() if fen}
 
-    def statement(self, period: Months, *, known_on: date | None = None, fund: str | None = None) -> Statement:
-        """Each fund, or one, for a period: opening, movements, closing, as the books knew it at the end of a day."""
+    def statement(self, period: Months | str, *, known_on: date | None = None, fund: str | None = None) -> Statement:
+        """Each fund, or one, for a period: opening, movements, closing, as the books knew it at the end of a day.
+
+        A period may be text: `2024`, `2024-05`, `2024-05..2024-08`.
+        """
+        period = Months.parse(period) if isinstance(period, str) else period
+        if not isinstance(period, Months):
+            wanted = "Months, or 2024, 2024-05, 2024-05..2024-08 as text"
+            raise DateError("not a period", where="Books.statement", got=_kind_of(period), wanted=wanted)
         known = None if known_on is None else given_day(known_on, "known_on")
         return statement(self.entries(), period=period, known_on=known, fund=fund)
 
@@ -380,6 +408,8 @@ class Books:
         are heads of earlier audits or checkpoints, through which the journal must still pass. Sealed blocks, snapshots
         and evidence are compared with the entries.
         """
+        if year is not None:
+            given_year(year, "Books.audit, year")
         store = self._store
         with store.reading() as connection:  # one state of the database throughout, whoever posts meanwhile
             stored = store.read_in(connection)
@@ -461,11 +491,20 @@ class Books:
         `origin` is by default the name that the ledger was given when it was made.
         """
         tree = self.ledger.tree
-        return Checkpoint(origin or self._store.origin, tree.size, tree.root)
+        return Checkpoint(origin or self.origin, tree.size, tree.root)
 
-    def check_checkpoint(self, note: str) -> Checkpoint:
-        """The checkpoint of a note, if this very journal passed through it; SealBroken where it did not."""
+    @property
+    def origin(self) -> str:
+        """The name under which the journal is sealed, as the ledger was given it when it was made."""
+        return self._store.origin
+
+    def check_checkpoint(self, note: str, *, origin: str = "") -> Checkpoint:
+        """The checkpoint of a note, if this very journal passed through it; SealBroken where it did not.
+
+        It must name the journal: by the name that the ledger was given when it was made, or by `origin`.
+        """
         told = Checkpoint.parse(note)
+        told.check_origin(origin or self.origin, where=self._store.url)
         size = len(self)
         if told.size > size or root_at(told.size, self._store.subtrees(told.size)) != told.root:
             raise SealBroken(
@@ -480,14 +519,14 @@ class Books:
     def prove_entry(self, seq: int, note: str) -> Inclusion:
         """That the entry `seq` is in the journal of a checkpoint."""
         size = self.check_checkpoint(note).size
-        if not 1 <= seq <= size:
+        if not 1 <= _given_number(seq, "prove_entry") <= size:
             raise InputError("the checkpoint does not cover this entry", got=seq, wanted=f"1 to {size}")
         return Inclusion(seq - 1, tuple(inclusion_proof(seq - 1, size, self._store.subtrees(size))), note)
 
     def prove_growth(self, old: int, note: str) -> Growth:
         """That the journal of a checkpoint begins with the first `old` entries as they were."""
         size = self.check_checkpoint(note).size
-        if not 0 <= old <= size:
+        if not 0 <= _given_number(old, "prove_growth") <= size:
             raise InputError("the older checkpoint has more entries", got=old, wanted=f"0 to {size}")
         return Growth(old, tuple(consistency_proof(old, size, self._store.subtrees(size))), note)
 
@@ -563,6 +602,14 @@ def _not_to_be_booked(what: object) -> InputError:
 def _kind_of(what: object) -> str:
     """What somebody gave instead of what was wanted, in a line."""
     return "None" if what is None else f"a {type(what).__name__}: {repr(what)[:80]}"
+
+
+def _given_number(value: object, where: str) -> int:
+    """The number of an entry as a caller gave it, or 0 for before the first; InputError for anything else."""
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        wanted = "a whole number, not below 0"
+        raise InputError("not the number of an entry", where=f"Books.{where}", got=_kind_of(value), wanted=wanted)
+    return value
 
 
 def _drafts(ledger: Ledger, work: Work, again_on: date) -> Iterator[tuple[Draft, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import MAXYEAR, MINYEAR, date, timedelta
 from enum import StrEnum
 
 from dateutil.relativedelta import relativedelta
@@ -222,6 +222,17 @@ def given_day(value: object, where: str) -> date:
             wanted="a datetime.date",
             fix="give its .date()" if moment else "give the day, as date(2024, 3, 1)",
         )
+    return value
+
+
+def given_year(value: object, where: str) -> int:
+    """The year as a caller gave it; DateError for anything else, and for one that has no next.
+
+    >>> given_year(2024, "year")
+    2024
+    """
+    if type(value) is not int or not MINYEAR <= value < MAXYEAR:
+        raise DateError("not a year", where=where, got=repr(value), wanted="a calendar year, as 2024")
     return value
 
 

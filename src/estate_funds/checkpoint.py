@@ -190,8 +190,9 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         for line in (self.origin, *self.extensions):
-            if not line or any(c < " " or "\ud800" <= c <= "\udfff" for c in line):
-                raise CheckpointError("a line of a checkpoint is empty or holds a control character", got=ascii(line))
+            if not isinstance(line, str) or not line or any(c < " " or "\ud800" <= c <= "\udfff" for c in line):
+                what = "a line of a checkpoint is empty or holds a control character"
+                raise CheckpointError(what, got=ascii(line), wanted="visible text")
         if not 0 <= self.size < 1 << 63 or len(self.root) != HASH_SIZE or (not self.size and self.root != EMPTY_ROOT):
             raise CheckpointError("not the size and root of a tree", where=self.origin, got=self.head)
 
@@ -204,6 +205,11 @@ class Checkpoint:
     def body(self) -> str:
         """The text that is signed: origin, size, root in base64, extension lines; each ends with a line feed."""
         return "".join(f"{line}\n" for line in (self.origin, str(self.size), _base64(self.root), *self.extensions))
+
+    def check_origin(self, origin: str, *, where: str = "", fix: str = "take a checkpoint of this journal") -> None:
+        """SealBroken where this is a checkpoint of another journal than `origin`."""
+        if self.origin != origin:
+            raise SealBroken("a checkpoint of another journal", where=where, got=self.origin, wanted=origin, fix=fix)
 
     @classmethod
     def parse(cls, text: str | bytes) -> Checkpoint:
@@ -257,6 +263,8 @@ def parse_note(text: str | bytes) -> Note:
 
 
 def _decoded(text: str | bytes) -> str:
+    if not isinstance(text, str | bytes):
+        raise CheckpointError("not a note", got=f"a {type(text).__name__}: {text!r}"[:80], wanted="text")
     try:
         whole = text.decode("utf-8") if isinstance(text, bytes) else text.encode("utf-8").decode("utf-8")
     except UnicodeError:
@@ -419,8 +427,7 @@ class Growth:
     def verify(self, old: Checkpoint) -> Checkpoint:
         """The newer checkpoint, if its journal begins with the entries of `old`; SealBroken where it does not."""
         checkpoint = Checkpoint.parse(self.note)
-        if checkpoint.origin != old.origin:
-            raise CheckpointError("a checkpoint of another journal", got=checkpoint.origin, wanted=old.origin)
+        checkpoint.check_origin(old.origin)
         if self.old != old.size:
             raise SealBroken("the proof is from another size", where=old.origin, got=self.old, wanted=old.size)
         verify_consistency(old.size, checkpoint.size, self.hashes, old.root, checkpoint.root)

@@ -25,6 +25,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from estate_funds.calendar import parse_day
+from estate_funds.errors import Malformed
 
 Terms = tuple[tuple[str, ...], ...]
 
@@ -184,6 +185,9 @@ def fund_id(key: str, level: str, holder: str) -> str:
 
 
 def holder_of(fund: str) -> tuple[str, str, str]:
-    """A fund id taken apart: key, level, holder."""
-    key, level, holder = fund.split("/", 2)
+    """A fund id taken apart: key, level, holder; Malformed where it is none."""
+    parts = fund.split("/", 2)
+    if len(parts) < 3:
+        raise Malformed("not the id of a fund", got=fund, wanted="key/level/holder", fix="name a fund that is open")
+    key, level, holder = parts
     return key, level, holder

@@ -13,6 +13,7 @@ leaves to the reader; the proofs of both are the same.
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
@@ -52,7 +53,8 @@ def _parents(hashes: bytes) -> bytes:
     """The level above: each pair hashed, one that is left over goes up as it is (which is where RFC 6962 has it)."""
     sha256 = hashlib.sha256
     paired = len(hashes) & -2 * HASH_SIZE
-    above = [sha256(b"\x01" + hashes[at : at + 64]).digest() for at in range(0, paired, 64)]
+    pairs = struct.iter_unpack("64s", hashes[:paired])
+    above = [sha256(b"\x01" + pair).digest() for (pair,) in pairs]
     if paired < len(hashes):
         above.append(hashes[paired:])
     return b"".join(above)
@@ -61,8 +63,9 @@ def _parents(hashes: bytes) -> bytes:
 class Frontier:
     """The right edge of a growing tree: the roots of its perfect subtrees, largest first.
 
-    It is all that is needed to add leaves and to know the root. InvariantBroken where `subtrees` are not as many as a
-    tree of that size has.
+    It is all that is needed to add leaves and to know the root. Leaves wait until somebody asks, or until there are a
+    block of them, for many are hashed faster together. InvariantBroken where `subtrees` are not as many as a tree of
+    that size has.
 
     >>> tree = Frontier()
     >>> for data in (b"a", b"b", b"c"):
@@ -71,45 +74,61 @@ class Frontier:
     3:36642e73c2540ab121e3a6bf9545b0a24982cd830eb13d3cd19de3ce6c021ec1
     """
 
-    __slots__ = ("_root", "size", "subtrees")
+    __slots__ = ("_root", "_subtrees", "_waiting", "size")
 
     def __init__(self, size: int = 0, subtrees: Iterable[bytes] = ()) -> None:
         self.size = size
-        self.subtrees = list(subtrees)
+        self._subtrees = list(subtrees)
+        self._waiting = bytearray()  # leaves that are counted in the size, and are in no subtree yet
         self._root = b""  # until it is asked for
-        if size < 0 or len(self.subtrees) != size.bit_count():
-            raise InvariantBroken(f"{len(self.subtrees)} perfect subtrees do not make a tree of {size} leaves")
+        if size < 0 or len(self._subtrees) != size.bit_count():
+            raise InvariantBroken(f"{len(self._subtrees)} perfect subtrees do not make a tree of {size} leaves")
+
+    @property
+    def subtrees(self) -> list[bytes]:
+        """The roots of the perfect subtrees, largest first."""
+        self._take_in()
+        return self._subtrees
 
     def append(self, leaf: bytes) -> None:
         """Add the hash of one leaf on the right."""
-        below = self.size
-        self.size += 1
-        while below & 1:
-            leaf = node_hash(self.subtrees.pop(), leaf)
-            below >>= 1
-        self.subtrees.append(leaf)
-        self._root = b""
+        self.extend(leaf)
 
     def join(self, root: bytes, size: int) -> None:
         """Add a perfect subtree by its root; InvariantBroken unless the tree's size is a multiple of the subtree's."""
         if size < 1 or size.bit_count() != 1 or self.size & (size - 1):
             raise InvariantBroken(f"a subtree of {size} leaves has no place in a tree of {self.size}")
-        below = self.size >> (size.bit_length() - 1)
+        self._take_in()
+        self._join(root, self.size, size)
         self.size += size
-        while below & 1:
-            root = node_hash(self.subtrees.pop(), root)
-            below >>= 1
-        self.subtrees.append(root)
         self._root = b""
 
     def extend(self, leaves: bytes) -> None:
         """Add many leaf hashes, one after the other, 32 bytes each: the same as appending each, but faster."""
+        self._waiting += leaves
+        self.size += len(leaves) >> 5
+        self._root = b""
+        if len(self._waiting) >= BLOCK_LEAVES * HASH_SIZE:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """Hash the leaves that wait."""
+        leaves, self._waiting = bytes(self._waiting), bytearray()
         at, count = 0, len(leaves) >> 5
+        before = self.size - count
         while at < count:
             fits = 1 << ((count - at).bit_length() - 1)
-            size = min(fits, self.size & -self.size) if self.size else fits
-            self.join(tree_root(leaves[at * HASH_SIZE : (at + size) * HASH_SIZE]), size)
-            at += size
+            size = min(fits, before & -before) if before else fits
+            self._join(tree_root(leaves[at * HASH_SIZE : (at + size) * HASH_SIZE]), before, size)
+            at, before = at + size, before + size
+
+    def _join(self, root: bytes, before: int, size: int) -> None:
+        """Add a perfect subtree to those of the first `before` leaves."""
+        below = before >> (size.bit_length() - 1)
+        while below & 1:
+            root = node_hash(self._subtrees.pop(), root)
+            below >>= 1
+        self._subtrees.append(root)
 
     def copy(self) -> Frontier:
         """Another frontier of the same tree, which grows on its own."""
@@ -119,8 +138,9 @@ class Frontier:
     def root(self) -> bytes:
         """The root hash; of an empty tree, the hash of nothing."""
         if not self._root:
-            self._root = self.subtrees[-1] if self.subtrees else EMPTY_ROOT
-            for subtree in reversed(self.subtrees[:-1]):
+            subtrees = self.subtrees
+            self._root = subtrees[-1] if subtrees else EMPTY_ROOT
+            for subtree in reversed(subtrees[:-1]):
                 self._root = node_hash(subtree, self._root)
         return self._root
 

@@ -33,8 +33,8 @@ ENTRY = re.compile(  # the grammar of an entry: 17 lines, then terms, evidence a
 )
 FUND = re.compile(  # the grammar of the terms that define a fund
     f"fund\t(?P<id>[^/\t\n]+/[^/\t\n]+/[^\t\n]+)\ntitle\t{SEEN}*\ncarry_forward\t(?:yes|(?P<lapses>no))\n"
-    "provenance\t(?:fifo|proportional)\n(?P<others>held_for_others\tyes\n)?"
-    "(?(lapses)|(?:surplus_after_years\t(?P<years>[1-9][0-9]?)\n)?)"
+    "provenance\t(?:fifo|proportional)\n"
+    "(?(lapses)|(?:(?P<others>held_for_others\tyes\n)|surplus_after_years\t(?P<years>[1-9][0-9]?)\n)?)"
     f"(?:permit(?:\t{SEEN}*){{3}}\t{DAY}\t(?:{DAY})?\t(?:[^,\t\n]+(?:,[^,\t\n]+)*)?\t{SEEN}*\n)*"
 )
 BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?"
@@ -59,7 +59,7 @@ SHAPES = {  # which accounts each kind may touch, on which side
     "claw_back": "receivable:D recovery:C", "waiver": "recovery:D receivable:C", "surrender": "surrendered:D cash:C",
 }  # fmt: skip
 MIRRORS, FENCE = {"reversal", "correction"}, {"cash:C", "encumbered:C", "expenditure:D", "transfer_out:D", "due_from:D"}
-APPROVED, BOUND = {"waiver", "reopen", "loan"}, ("encumbered", "advanced")
+APPROVED, BOUND, REFUSED = {"waiver", "reopen", "loan"}, ("encumbered", "advanced"), ("refused", "refusal/")
 GIVEN = ("funding", "transfer_in", "transfer_out", "surrendered")
 UNBACKED = MIRRORS | {"carry_forward", "release", "surrender"}  # a lapse leaves cash behind, a surrender takes it away
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
@@ -167,7 +167,7 @@ class Journal:
         self.seq, self.recorded, self.open = 0, "", ""  # the first month that is open
         self.keys, self.reversed, self.funds, self.permits = set[str](), set[str](), dict[str, Any](), dict[str, Any]()
         self.balances, self.unbacked, self.inflows, self.owed = (Counter[Any]() for _ in range(4))
-        self.booked: dict[str, tuple[bytes, int, str, int, Counter[Any]]] = {}  # mirror, postings, kind, year, paid
+        self.booked: dict[str, Any] = {}  # number -> digest of its mirror, postings, kind, year, paid, reference
         self.promises: dict[Any, Any] = {}  # fund, reference -> year, last day, first year, what it binds, since when
 
     def check(self, e: Entry) -> None:  # what an entry must keep; a ValueError with the first thing that it does not
@@ -190,12 +190,12 @@ class Journal:
             must(own or p.account in BUDGET | {"cash"}, "money held for others, or not, in a fund of another sort")
             gaps[p.fund, p.account in BUDGET] += p.fen if p.side == "D" else -p.fen
         must(not any(gaps.values()), "it does not balance within each fund")
-        paid_in = self.booked.get(e.reference, (0, 0, 0, e.year))[3] if e.kind == "recovery" else e.year
-        for fund, gap in e.unbacked.items():
-            late = paid_in < e.year and self.funds[fund]["lapses"] and (fund, "receivable", "C") in e.sums
-            cash = e.changes[fund, "cash", ""]  # what is recovered late stays cash: its budget has lapsed
-            free = e.kind in UNBACKED or (e.kind == "repayment" and gap == cash < 0)
-            must(gap == cash if late else not gap or free, "money and budget do not move together")
+        *_, paid_in, _, under = self.booked.get(e.reference, (e.year, 0, ""))
+        for fund, gap in e.unbacked.items():  # what is recovered late stays cash, as far as its budget has lapsed
+            made = self.promises.get((fund, under), (paid_in, "", 0))
+            back = e.changes[fund, "cash", ""] * (e.kind == "recovery" and (fund, "receivable", "C") in e.sums)
+            late = self.lapsed(fund, back, min(paid_in, made[2] or made[0]), e.year)
+            must(gap == late or e.kind in UNBACKED, "money and budget do not move together")
             must(gap >= 0 or gap + self.unbacked[fund] >= 0, "cash that budget stands for")
         (self.check_mirror if e.kind in MIRRORS else self.check_shape)(e)
         for key, change in e.changes.items():
@@ -208,7 +208,7 @@ class Journal:
             must(not broken, f"more goes back to {part} than it gave")
 
     def check_mirror(self, e: Entry) -> None:
-        mirrored, count, kind, year, paid = self.booked.get(e.reference, (b"", 0, "", 0, Counter()))
+        mirrored, count, kind, year, paid, _ = self.booked.get(e.reference, (b"", 0, "", 0, Counter(), ""))
         must(count and kind not in MIRRORS | {"carry_forward"} and e.reference not in self.reversed, "no entry to undo")
         must(year == e.year if e.kind == "reversal" else year < e.year, "red puts this year right, blue an earlier one")
         must(mirrored == e.mirrored(count), "not the mirror of the entry that it names")
@@ -220,8 +220,8 @@ class Journal:
         rest = [(fund, *way[:2], way[2][fen < 0], abs(fen)) for fund, fen in gone.items() if fen for way in ways]
         must(e.postings[count:] == rest, "not the budget that has lapsed")
         bound = {self.promises.get(p[:3:2], (0,))[-1] for p in e.postings if p.account in BOUND}
-        must(int(e.reference) >= max(bound, default=0), "what it names is promised to another since")
-        must(not any(self.balances[fund, "recovery", e.reference] for fund in paid), "what it paid is claimed back")
+        claimed = any(self.balances[fund, "recovery", e.reference] for fund in paid)
+        must(int(e.reference) >= max(bound, default=0) and not claimed, "promised to another since, or claimed back")
 
     def check_shape(self, e: Entry) -> None:
         shape = set(SHAPES.get(e.kind, "no such kind").split())
@@ -255,36 +255,35 @@ class Journal:
 
     def check_kind(self, e: Entry) -> None:  # periods, promises, year ends, advances, what is lent and given back
         if e.kind in ("open_fund", "amend_fund"):
-            fund, before = e.fund()[0], self.funds.get(e.fund()[0]["id"])
-            other = before and before["others"] != fund["others"] and self.balances[fund["id"], "cash", ""]
-            must((before is not None) == (e.kind == "amend_fund") and not other, "it is open, or not, or holds money")
+            fund, before = e.fund()[0], self.funds.get(e.fund()[0]["id"], e.fund()[0])
+            owes = any(n for k, n in self.balances.items() if k[0] == fund["id"] and k[1][:4] == "due_")
+            other = owes and before.group("lapses", "years") != fund.group("lapses", "years")
+            other = other or (self.balances[fund["id"], "cash", ""] and before["others"] != fund["others"])
+            must((fund["id"] in self.funds) == (e.kind == "amend_fund") and not other, "open, or not, or holds money")
         elif e.kind == "close":
             through = e.term("through", "-01")
             budget = [k for k, n in self.balances.items() if n and k[1] == "unencumbered" and f"{k[2]}-12" <= through]
             must(e.effective[:7] > through >= self.open and not budget, "not over, closed before, or with budget left")
         elif e.kind == "surrender":
-            free = all(e.sums[fund, "cash", "C"] + self.owed[fund] <= self.unbacked[fund] for fund in e.funds)
-            given = [any(self.balances[p.fund, a, e.payee] for a in GIVEN[:2]) for p in e.postings]
-            source = all(given) and e.payee.strip() and {p.detail for p in e.postings} <= {e.payee, ""}
-            must(free and source, "what lapsed goes back to whom it came from, after what is owed to other funds")
-        refuses = e.kind != "refusal" or (e.terms[0][0], e.key[:8]) == ("refused", "refusal/")
-        must(refuses and (e.kind != "refusal" or e.effective >= self.recorded), "no refusal")
-        must(e.kind != "reopen" or e.term("from", "-01") < self.open, "the month is not closed")
+            given = all(any(self.balances[p.fund, a, e.payee] for a in GIVEN[:2]) for p in e.postings)
+            must(given and e.payee.strip() and {p.detail for p in e.postings} <= {e.payee, ""}, "not to its source")
+        told = e.kind != "refusal" or ((e.terms[0][0], e.key[:8]) == REFUSED and e.effective >= self.recorded)
+        must(told and (e.kind != "reopen" or e.term("from", "-01") < self.open), "no refusal, or a month not closed")
         must((e.reference or e.kind != "encumbrance") and (e.until or "9") >= e.effective, "unnamed, or expired")
         for p in (p for p in e.postings if p.account in BOUND):
             year, last, _, to, _ = self.promises.get(p[:3:2], (e.year, "", 0, e.to, 0))
-            free = not any(self.balances[p.fund, name, p.detail] for name in BOUND)
-            late = last and e.effective > last and p.account == "encumbered" and self.balances[p[:3]]
+            free = e.kind == "release" or not any(self.balances[p.fund, name, p.detail] for name in BOUND)
+            held = p.account == "encumbered" and self.balances[p[:3]]
+            old = held and e.kind == "encumbrance" and self.funds[p.fund]["lapses"] and year != e.year
+            fits = to == e.to and not old and not (held and last and e.effective > last)
+            must(free or fits, f"promised otherwise, in {year}, or until {last}")
             gone = self.lapsed(p.fund, e.sums[p.fund, "encumbered", "D"], year, e.year)
-            must(
-                e.kind == "release" or free or (to == e.to and not late),
-                f"promised for something else, or until {last}",
-            )
             must(e.kind != "release" or e.sums[p.fund, "authority", "C"] == gone, f"{gone} fen have lapsed")
         for fund in e.funds if e.kind in ("loan", "carry_forward", "settlement", "recovery") else ():
             year, rules, left = e.year, self.funds[fund], self.balances[fund, "unencumbered", str(e.year)]
-            lends = e.sums[fund, "due_from", "D"] and (rules["lapses"] or rules["years"] or e.sums[fund, "due_to", "C"])
-            must(e.kind != "loan" or not lends, "it lends what it may not keep")
+            lent, owed = e.sums[fund, "due_from", "D"], e.sums[fund, "due_to", "C"]
+            bad = e.kind == "loan" and ((rules["lapses"] and (lent or owed)) or (lent and (rules["years"] or owed)))
+            must(not bad, "it lends or borrows what it may not keep")
             kept = left - self.lapsed(fund, left, 0, year)
             ways = [("unencumbered", str(year), "D", left), ("unencumbered", str(year + 1), "C", kept)]
             ways = [way for way in (*ways, ("authority", "", "C", left - kept)) if way[3]]
@@ -305,7 +304,7 @@ class Journal:
         self.seq, self.recorded = e.seq, e.recorded
         self.keys.add(e.key)
         mirrors, blue = e.kind in MIRRORS, e.kind == "correction"
-        kind, since = self.booked[e.reference][2:4] if mirrors else (e.kind, e.year)
+        count, kind, since = self.booked[e.reference][1:4] if mirrors else (None, e.kind, e.year)
         for p in e.postings:
             year, last, first, to, bound = self.promises.get(p[:3:2], (0, "", 0, e.to, 0))
             if p.account == "encumbered" and mirrors and first and (p.side == "C") == (p.fen > 0):
@@ -316,7 +315,8 @@ class Journal:
                 first, bound = first or year, bound if to == e.to else e.seq
                 self.promises[p[:3:2]] = e.year, e.until, first * (first < e.year), e.to, bound
             self.owed[p.fund] += (p.account == "due_to") * (p.fen if p.side == "C" else -p.fen)
-            if p.account == "authority" and p.side == "DC"[blue] and kind not in ("loan", "repayment", "recovery"):
+        for p in e.postings[:count] if kind not in ("loan", "repayment", "recovery") else ():
+            if p.account == "authority" and p.side == "DC"[blue]:
                 self.inflows[p.fund, since] += -p.fen if blue else p.fen
         for (fund, account, giver), fen in e.changes.items():  # what comes back from another fund is not new
             net = self.balances[fund, "transfer_in", giver] - self.balances[fund, "transfer_out", giver]
@@ -331,7 +331,7 @@ class Journal:
             self.open = e.term("through", "-01") + "+" if e.kind == "close" else e.term("from", "-01")
         self.reversed |= {e.reference} if mirrors else set()
         paid = Counter({fund: -e.changes[fund, "cash", ""] for fund in e.funds if PAID in SHAPES.get(e.kind, "")})
-        self.booked[str(e.seq)] = e.mirrored(len(e.postings)), len(e.postings), e.kind, e.year, +paid
+        self.booked[str(e.seq)] = e.mirrored(len(e.postings)), len(e.postings), e.kind, e.year, +paid, e.reference
 
 
 def verify(bundle: zipfile.ZipFile, note: bytes, keys: list[str], old: list[bytes]) -> tuple[list[str], list[str]]:

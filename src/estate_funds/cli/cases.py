@@ -132,8 +132,11 @@ def audit(
 
     if year is not None and case is None:
         raise typer.BadParameter("--year is about the claims of a case: wanted --case too")
-    kept = [*(heads or []), *(read_checkpoint(path)[1].head for path in checkpoints or [])]
+    told = [(path, read_checkpoint(path)[1]) for path in checkpoints or []]
+    kept = [*(heads or []), *(one.head for _, one in told)]
     with open_books(ledger, evidence=evidence) as books:
+        for path, one in told:
+            one.check_origin(books.origin, where=str(path))
         with waiting("reading the case"):
             loaded = load_case(case) if case else None
         with bar("replaying", len(books)) as progress:

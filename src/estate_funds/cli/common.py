@@ -80,7 +80,7 @@ def open_books(
 
 def refuse_folder(ledger: str) -> None:
     """LedgerNotFound for a folder, such as that of a case whose ledger is meant."""
-    if Path(ledger).is_dir():
+    if ledger and Path(ledger).is_dir():
         inside = [path for path in (Path(ledger, "out", "ledger.db"), Path(ledger, "ledger.db")) if path.is_file()]
         fix = f"did you mean {inside[0]}?" if inside else "name the ledger's file, or its URL"
         raise LedgerNotFound("this is a folder, not a ledger", where=ledger, fix=fix)

@@ -25,7 +25,7 @@ from estate_funds.cli.common import (
     refuse_folder,
     waiting,
 )
-from estate_funds.errors import CheckpointError, DateError, InputError, KeyConflict
+from estate_funds.errors import CheckpointError, DateError, InputError
 from estate_funds.text import counted, table
 
 if TYPE_CHECKING:
@@ -92,13 +92,20 @@ def checkpoint(
     since: Annotated[
         Path | None, typer.Option(help="The checkpoint that you signed last: the journal must have grown out of it.")
     ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key", help="The public key of one who must have signed before, or a file of them; may be given again."
+        ),
+    ] = None,
     out: OutOption = None,
 ) -> None:
     """Write down the state of the journal, the size and root of its tree, as a note that others sign and keep.
 
     Whoever holds it can show later that an entry was cut off or rewritten. City, district and auditor sign one after
     the other: each gives the note of the one before as --cosign. What is signed is compared with the ledger first; of a
-    bundle all is verified, with --since of a proof that the journal grew out of that checkpoint.
+    bundle all is verified, with --since of a proof that the journal grew out of that checkpoint. Signatures
+    of the keys that are given are verified; those of others are kept, and named as not verified.
     """
     from estate_funds.cli import verifying
     from estate_funds.cli.verifying import Thing
@@ -107,26 +114,32 @@ def checkpoint(
     if (cosign or kind in (Thing.BUNDLE, Thing.GROWTH)) and not signer:
         what = "--cosign" if cosign else f"the checkpoint of {kind}"
         raise typer.BadParameter(f"{what} is there to be signed: wanted --sign too")
-    key = _signer(signer) if signer else None
+    if keys and not cosign and kind is Thing.LEDGER:
+        raise typer.BadParameter("a key has signed a note: wanted --cosign too")
+    key, trusted = _signer(signer) if signer else None, _keys(keys or [])
+    before = read_checkpoint(since)[1] if since is not None else None
+    if cosign is not None:
+        read_checkpoint(cosign)  # InputError or CheckpointError, before anything is verified
     if kind is not Thing.LEDGER:
-        before = read_checkpoint(since)[1] if since is not None else None
         note, told = verifying.carried(kind, Path(ledger), cosign, since)
     else:
         with open_books(ledger) as books:
-            before = books.check_checkpoint(read_checkpoint(since)[0]) if since is not None else None
-            note, told = read_checkpoint(cosign) if cosign else ("", books.checkpoint(origin))
-            if note:
-                books.check_checkpoint(note)
-    wanted = {origin or told.origin, before.origin if before else told.origin}
-    if wanted != {told.origin}:
-        known = ", ".join(sorted(wanted - {told.origin}))
-        where = str(cosign or since or ledger)
-        raise InputError("the checkpoint is of another journal", where=where, got=told.origin, wanted=known)
+            name = origin or books.origin
+            note, told = read_checkpoint(cosign) if cosign else ("", books.checkpoint(name))
+            for path, one in ((cosign, told), (since, before)):
+                if path is not None and one is not None:
+                    one.check_origin(name, where=str(path), fix=f"if that journal is meant: --origin {one.origin}")
+                    books.check_checkpoint(one.body, origin=name)
+    told.check_origin(origin or told.origin, where=str(cosign or ledger))
+    others = verifying.unverified(note, trusted, key.verifier) if key else []
     _put(_signed(told, key, note) if key else told.body, out)
     if out is not None:
         print(f"checkpoint of {told.origin}: {counted(told.size, 'entry', 'entries')}, head {told.head}")
         too = " too" if note not in ("", told.body) else ""
         print(f"signed by {key.name}{too}" if key else "not signed: no --sign was given")
+    for name in others:
+        said = f"not verified, for no --key was given: the signature of {name}"
+        print(said, file=sys.stderr if out is None else None)  # standard output is the note, where no file is named
 
 
 def _signer(path: Path) -> SignerKey:
@@ -246,6 +259,7 @@ def export(
 
     with open_books(ledger, evidence=evidence) as books, waiting("writing the bundle"):
         note, told = read_checkpoint(checkpoint) if checkpoint else ("", books.checkpoint())
+        told.check_origin(books.origin, where=str(checkpoint))
         folder = books.evidence if with_evidence else None
         named: dict[str, Path | None] = {}
 
@@ -257,7 +271,7 @@ def export(
             out,
             books.entries(until=told.size),
             checkpoint=note or told.body,
-            balances=books.balances_after(told.size),
+            balances=books.balances_after(min(told.size, len(books))),
             keys=[str(key) for key in _keys(keys or [])],
             evidence=place,
         )
@@ -349,11 +363,7 @@ def reverse(
         wrong, day = books.entry(entry), day_of(on or recorded_on)
         hands = _hands(maker, approver)
         draft = vouchers.reverse(wrong, on=day, hands=hands, narrative=reason, ledger=books.ledger)
-        try:
-            _post(books, draft, f"cancels entry {entry}: {wrong.draft.narrative}, of {wrong.draft.effective}")
-        except KeyConflict as error:
-            error.what, error.fix = f"entry {entry} is cancelled already", f"see {error.where}; nothing is left to do"
-            raise
+        _post(books, draft, f"cancels entry {entry}: {wrong.draft.narrative}, of {wrong.draft.effective}")
 
 
 @app.command()

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
 
 from estate_funds.checkpoint import PROOF_FORMAT, Checkpoint, Growth, Inclusion, VerifierKey, parse_note
 from estate_funds.checkpoint import verify as verify_note
-from estate_funds.cli.common import open_books, read_bytes, read_checkpoint, read_text
-from estate_funds.errors import CheckpointError, InputError, SealBroken
+from estate_funds.cli.common import open_books, read_bytes, read_checkpoint, read_text, refuse_folder
+from estate_funds.errors import CheckpointError, InputError, LedgerNotFound, SealBroken
 from estate_funds.merkle import leaf_hash
 from estate_funds.text import counted
 
@@ -42,8 +43,12 @@ OPTIONS: dict[Thing, tuple[str, ...]] = {
 def thing(what: str) -> Thing:
     """Which of them an address or a file is, by its first bytes."""
     if not Path(what).is_file():
+        refuse_folder(what)
         if what.endswith(".zip"):
             read_bytes(Path(what))  # InputError: it is not there
+        if what.strip() and "://" not in what:
+            nothing = "there is no ledger at this address, nor another file"
+            raise LedgerNotFound(nothing, where=what, fix="check the path")
         return Thing.LEDGER
     with Path(what).open("rb") as file:
         head = file.read(len(PROOF_FORMAT))
@@ -80,15 +85,32 @@ def verify_bundle(
     from estate_funds.exchange.bundle import Bundle
     from estate_funds.verifier import main
 
-    if required is not None:
+    given, note_text = trusted, read_text(note) if note else ""
+    if given and not note:
         with Bundle(bundle) as held:
-            trusted = _signers(trusted, required, read_checkpoint(note)[0] if note else held.checkpoint)
+            note_text = held.checkpoint
+    if required is not None:
+        trusted = _signers(given, required, note_text)
     arguments = [str(bundle)]
     for key in trusted:
         arguments += ["--key", str(key)]
     arguments += ["--checkpoint", str(note)] if note else []
     arguments += ["--old", str(since)] if since else []
-    return main(arguments)
+    with redirect_stdout(StringIO()) as covered:
+        status = main(arguments)
+    said = covered.getvalue()
+    signed = sum(_has_signed(key, note_text) for key in given)
+    if signed < len(given):  # it says how many it was asked for, and not how many of them have signed
+        said = said.replace(f"signatures  {len(trusted)}\n", f"signatures  {signed} of {len(given)}\n", 1)
+    print(said, end="")
+    return status
+
+
+def _has_signed(key: VerifierKey, note: str) -> bool:
+    try:
+        return bool(verify_note(note, [key]).signers)
+    except CheckpointError:
+        return False
 
 
 def verify_inclusion(proof: Path, trusted: Sequence[VerifierKey], required: int | None, entry: Path | None) -> int:
@@ -128,7 +150,8 @@ def carried(kind: Thing, what: Path, note: Path | None, since: Path | None) -> t
         with redirect_stdout(sys.stderr):
             status = verify_bundle(what, (), None, note, since)
         if status:
-            raise SealBroken("the bundle does not hold: nothing was signed", where=str(what), fix="see the findings")
+            failed, said = (InputError, "cannot be read") if status == 2 else (SealBroken, "does not hold")
+            raise failed(f"the bundle {said}: nothing was signed", where=str(what), fix="see what is said of it")
     elif kind is Thing.GROWTH and since is not None:
         growth = Growth.parse(read_text(what))
         grown, text = growth.verify(read_checkpoint(since)[1]), growth.note
@@ -141,6 +164,19 @@ def carried(kind: Thing, what: Path, note: Path | None, since: Path | None) -> t
         fix = "ask for a bundle (export), or a proof that the journal grew out of what you signed (prove --since)"
         raise InputError(what_else, where=str(what), wanted=wanted, fix=fix)
     return read_checkpoint(note) if note else (text, Checkpoint.parse(text))
+
+
+def unverified(note: str, trusted: Sequence[VerifierKey], own: VerifierKey) -> list[str]:
+    """Whose lines of a note that `own` signs too nobody has verified; SealBroken unless all trusted keys have signed.
+
+    They are kept: a signed note may hold lines of keys that a reader does not know (C2SP signed-note).
+    """
+    if trusted:
+        _signers(trusted, None, note)
+    if "\n\n" not in note:  # nobody has signed it
+        return []
+    known = {(key.name, key.key_id) for key in (*trusted, own)}
+    return [line.name for line in parse_note(note).signatures if (line.name, line.key_id) not in known]
 
 
 def verify_checkpoint(note: Path, trusted: Sequence[VerifierKey], required: int | None) -> int:

@@ -370,6 +370,8 @@ def combined(parts: Sequence[tuple[npt.NDArray[Any], int]]) -> tuple[Places, Pla
     """The combinations that occur of several columns of codes: the number of each row's, and the first row of each."""
     codes, size = parts[0][0].astype(np.int64), parts[0][1]
     for more, count in parts[1:]:
+        if count == 1:
+            continue  # which tells nothing apart
         if size * count > _MOST_COMBINATIONS:
             codes, size = _numbered(codes, size)
         codes *= count
@@ -451,11 +453,12 @@ def _checked(name: str, column: pa.Array) -> pa.Array:
 
 def _column(name: str, given: Any, kind: pa.DataType, n: int) -> pa.Array:
     """One column from what a caller gave: a value for all, a list, or an array."""
-    if isinstance(given, (str, date)):
-        return constant(given, kind, n)
-    if kind == pa.int64():
+    single = isinstance(given, (str, date))
+    if kind == pa.int64() and not single:
         given = _whole(name, given)
     try:
+        if single:
+            return constant(given, kind, n)
         made = given if isinstance(given, pa.Array) else pa.array(given)
         if pa.types.is_null(made.type):
             made = made.cast(kind)

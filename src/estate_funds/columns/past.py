@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from estate_funds.columns.block import SCHEMA, Columns, draft_of
 from estate_funds.journal import Draft
-from estate_funds.ledger import Booked, Ledger, Past, Promise, booked_of
+from estate_funds.ledger import BalanceKey, Booked, Ledger, Past, Promise, booked_of
 from estate_funds.ledger.records import Nothing
 
 Pair = tuple[str, str]  # fund, reference
 # What a key stands for and what a mirror needs: all but where the amount came from, the hands and the narrative.
 DECIDING = tuple(n for n in SCHEMA.names if n not in ("policy", "registry", "maker", "approver", "narrative"))
-_OUTLINE = ("kind", "effective", "postings")  # all that `booked_of` asks
+_OUTLINE = ("kind", "effective", "reference", "postings")  # all that `booked_of` asks
 
 
 class Remembered:
@@ -114,14 +114,16 @@ def _used(past: Past, keys: Sequence[str]) -> dict[str, int]:
     return {key: found[0] for key, found in known if found is not None}
 
 
-def promises_of(ledger: Ledger, pairs: Sequence[Pair]) -> list[Promise | None]:
-    """The promise under each fund and reference, as `Ledger.promise` gives it."""
-    own = list(map(ledger.promises.get, pairs))
+def promises_of(ledger: Ledger, balances: Sequence[BalanceKey]) -> list[Promise | None]:
+    """The promise behind each of these balances of `encumbered`, as `Ledger.promise` gives it."""
+    own = list(map(ledger.promises.get, balances))
     if nothing_before(ledger.past):
         return own
-    missing = [pair for pair, promise in zip(pairs, own, strict=True) if promise is None]
+    missing = [(fund, detail) for (fund, _, detail), promise in zip(balances, own, strict=True) if promise is None]
     before = _made(ledger.past, missing)
-    return [promise or before.get(pair) for pair, promise in zip(pairs, own, strict=True)] if before else own
+    if not before:
+        return own
+    return [promise or before.get((fund, detail)) for (fund, _, detail), promise in zip(balances, own, strict=True)]
 
 
 def nothing_before(past: Past) -> bool:

@@ -201,13 +201,12 @@ def _documented(sheet: Sheet) -> Flags:
 def _told(sheet: Sheet) -> Flags:
     """The postings whose detail says what the entry says, the reference, purpose or year; and those that have none."""
     fine = np.ones(sheet.m, bool)
-    years = years_of(sheet.effective)
-    first = int(years.min())
-    known = sheet.details_of(pa.array(["", *(str(year) for year in range(first, int(years.max()) + 1))]))
     lines = np.flatnonzero(_WHOLE[sheet.account])
-    fine[lines] = sheet.detail[lines] == known[0]
-    lines = np.flatnonzero(sheet.is_account(Account.UNENCUMBERED))
-    fine[lines] = sheet.detail[lines] == known[1:][years - first][sheet.row[lines]]
+    fine[lines] = sheet.detail[lines] == sheet.details_of(pa.array([""]), lines)
+    lines, years = np.flatnonzero(sheet.is_account(Account.UNENCUMBERED)), years_of(sheet.effective)
+    first = int(years.min())
+    known = sheet.details_of(pa.array([str(year) for year in range(first, int(years.max()) + 1)]), lines)
+    fine[lines] = sheet.detail[lines] == known[(years - first)[sheet.row[lines]]]
     for name, accounts in _TELLING.items():
         lines = np.flatnonzero(sheet.is_account(*accounts))
         if len(lines):
@@ -251,7 +250,7 @@ def _uncrossed(sheet: Sheet) -> Ints:
         lines = np.flatnonzero(sheet.is_account(out, back))
         if not len(lines):
             continue
-        funds = sheet.details_of(sheet.funds.dictionary)
+        funds = sheet.details_of(sheet.funds.dictionary, lines)
         funds = np.where(funds < 0, len(sheet.details) + np.arange(len(funds)), funds)  # a fund that is no detail
         own, other = funds[sheet.fund[lines]], sheet.detail[lines]
         gives = sheet.is_account(out)[lines]

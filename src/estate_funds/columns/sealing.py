@@ -79,6 +79,11 @@ class _Pieces:
 
     def words(self, parts: Sequence[tuple[str, pa.Array]], tail: str) -> Places:
         """For each row the place of: prefix, word, prefix, word ... tail; each combination is one piece."""
+        if len(parts) == 1:
+            prefix, column = parts[0][0], trimmed(parts[0][1])
+            return np.asarray(column.indices) + self.add(
+                pc.binary_join_element_wise(prefix, column.dictionary, tail, "")
+            )
         places, first = combined([codes_of(column) for _, column in parts])
         pieces: list[pa.Array] = []
         for prefix, column in parts:
@@ -91,7 +96,9 @@ class _Pieces:
 def _text(block: Columns, prefix: str) -> tuple[pa.Buffer, list[int]]:
     n, column, pieces = len(block), block.drafts.batch.column, _Pieces()
     field = {**{name: column(name) for name in block.drafts.batch.schema.names}, "recorded": block.recorded}
-    literal = pieces.add(pa.array([prefix + _HEAD, "\n", "\nterm\t"]))
+    # The line feed of each entry is in one piece with what the next one begins with; so before the first there is one
+    # too many.
+    literal = pieces.add(pa.array(["\n" + prefix + _HEAD, "\n", "\nterm\t"]))
     feed, term = literal + np.int32(1), literal + np.int32(2)
     numbers = pa.array(np.arange(block.first_seq, block.first_seq + n))
     head: list[Places | np.int32] = [
@@ -122,19 +129,22 @@ def _text(block: Columns, prefix: str) -> tuple[pa.Buffer, list[int]]:
     starts, order = _laid(n, head, parts, feed)
     text = pc.take(pa.concat_arrays(pieces.arrays, memory_pool=MEMORY), pa.array(order), memory_pool=MEMORY)
     offsets = np.frombuffer(text.buffers()[1], np.int32, len(text) + 1)  # a result of take begins at 0
-    return text.buffers()[2], offsets[starts].tolist()
+    return text.buffers()[2], (offsets[starts] + 1).tolist()
 
 
 def _laid(
     n: int, head: list[Places | np.int32], parts: list[tuple[Ints, list[Places | np.int32]]], feed: np.int32
 ) -> tuple[Ints, Places]:
-    """The places of all pieces, entry by entry: head, lines of each part, line feed; and where each begins."""
-    counts = np.full(n, len(head) + 1, np.int64)
+    """The places of all pieces, entry by entry: head and lines of each part, and one last line feed.
+
+    And where each entry begins.
+    """
+    counts = np.full(n, len(head), np.int64)
     for ends, pieces in parts:
         counts += len(pieces) * np.diff(ends)
     starts = np.zeros(n + 1, np.int64)
     np.cumsum(counts, out=starts[1:])
-    order = np.empty(int(starts[-1]), np.int32)
+    order = np.empty(int(starts[-1]) + 1, np.int32)
     for number, places in enumerate(head):
         order[starts[:-1] + number] = places
     at = starts[:-1] + len(head)
@@ -144,5 +154,5 @@ def _laid(
         for number, places in enumerate(pieces):
             order[spots + number] = places
         at += len(pieces) * lines
-    order[starts[1:] - 1] = feed
+    order[-1] = feed
     return starts, order

@@ -114,15 +114,18 @@ class Sheet:
             found |= self.account == ACCOUNTS.index(Account(account))
         return found
 
-    def details_of(self, words: pa.Array) -> Ints:
-        """The number of each of these words among the details; -1 for a word that is no detail."""
-        return np.asarray(pc.index_in(words, value_set=self.details).fill_null(-1)).astype(np.int64)
+    def details_of(self, words: pa.Array, lines: Ints) -> Ints:
+        """The number of each of these words among the details of these postings; -1 for a word that is none of them."""
+        used = np.flatnonzero(np.bincount(self.detail[lines]))  # mostly few: to look among all would take far longer
+        found = pc.index_in(words, value_set=self.details.take(pa.array(used))).fill_null(-1)
+        return np.asarray(np.append(used, -1)[np.asarray(found)])
 
     def tells(self, lines: Ints, words: pa.Array) -> Flags:
         """Whether the detail of each of these postings is the word of its entry."""
         rows = self.row[lines]
         if pa.types.is_dictionary(words.type):
-            return np.asarray(self.detail[lines] == self.details_of(words.dictionary)[np.asarray(words.indices)[rows]])
+            known = self.details_of(words.dictionary, lines)
+            return np.asarray(self.detail[lines] == known[np.asarray(words.indices)[rows]])
         said, details = words.take(pa.array(rows)), self.details.take(pa.array(self.detail[lines]))
         return np.asarray(pc.equal(details, said))
 
@@ -158,10 +161,13 @@ class Sheet:
         ]
         return list(zip(*names, strict=True))
 
-    def pairs(self, balances: Numbers) -> list[tuple[str, str]]:
-        """The fund and the detail of each of these balances."""
-        keys = self.balance_keys
-        return [(keys[number][0], keys[number][2]) for number in balances.tolist()]
+    def keys_of(self, balances: Numbers) -> list[BalanceKey]:
+        """The keys of these balances."""
+        return list(map(self.balance_keys.__getitem__, balances.tolist()))
+
+    def balances_at(self, lines: Ints) -> Ints:
+        """The balances that these postings change, each once."""
+        return np.flatnonzero(np.bincount(self.balance[lines]))
 
     @cached_property
     def bound(self) -> int:

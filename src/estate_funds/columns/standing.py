@@ -22,7 +22,7 @@ from estate_funds.columns.sheet import KINDS, NO_ACCOUNT, NO_KIND, Flags, Sheet,
 from estate_funds.errors import Refusal
 from estate_funds.funds import Account, Fund, Side
 from estate_funds.journal import Draft, Evidence, Kind, Posting
-from estate_funds.ledger import PAYMENTS, Ledger, Promise, renewed
+from estate_funds.ledger import PAYMENTS, BalanceKey, Ledger, Promise, renewed
 from estate_funds.ledger.checks import check_fence, check_liability
 from estate_funds.ledger.shapes import FENCED, HANDED
 from estate_funds.money import MAX_FEN
@@ -197,7 +197,7 @@ class Standing:
         wrong |= (sheet.line_kind == _RELEASE) & ~carries[sheet.fund]
         fine[sheet.row[wrong]] = False
         fine[self._outside(funds, fine)] = False
-        fine[self._unkept()] = False
+        fine[self._unkept(np.array([f is not None and not f.carry_forward for f in funds], bool))] = False
         fine[self._given_back()] = False
         return fine
 
@@ -277,11 +277,12 @@ class Standing:
         sets = [frozenset(word for n, word in enumerate(words) if bits >> n & 1) for bits in met.dictionary.to_pylist()]
         return np.asarray(met.indices), sets
 
-    def _unkept(self) -> Ints:
-        """Payments against a promise, or additions to one, that may have expired, or bind something else.
+    def _unkept(self, lapses: Flags) -> Ints:
+        """Payments against a promise, or additions to one, that may have expired, bind something else, or be too old.
 
-        Whatever entries of this block add to a promise, its last day is the one it had or one that they name. One that
-        stands at nought now has no last day until then.
+        The last in funds whose budget lapses with its year, which `lapses` says by number. Whatever entries of this
+        block add to a promise, its last day is the one it had or one that they name. One that stands at nought now has
+        no last day until then.
         """
         sheet = self.sheet
         paying = _REDEEMED[sheet.place] & _PAYING[sheet.line_kind]
@@ -293,11 +294,16 @@ class Standing:
         most[balance] = bound[rows]
         doubted = np.zeros(len(self.held), bool)
         doubted[balance[most[balance] != bound[rows]]] = True  # entries that bind it differently
+        years = years_of(sheet.effective[rows])
+        year = int(years[0])
+        if (years != year).any():
+            doubted[balance[lapses[sheet.fund[lines]]]] = True
         limit = np.full(len(self.held), NO_LAST_DAY, np.int64)
-        touched = np.flatnonzero(most >= 0)
-        for number, promise in zip(touched.tolist(), promises_of(self.ledger, sheet.pairs(touched)), strict=True):
+        touched, lapsing = np.flatnonzero(most >= 0), np.zeros(len(self.held), bool)
+        lapsing[balance] = lapses[sheet.fund[lines]]
+        for number, promise in zip(touched.tolist(), promises_of(self.ledger, sheet.keys_of(touched)), strict=True):
             if promise is not None:
-                doubted[number] |= promise.to != wanted[most[number]]
+                doubted[number] |= promise.to != wanted[most[number]] or (promise.year != year and lapsing[number])
                 if promise.expires is not None and self.held[number]:
                     limit[number] = from_day(promise.expires)
         if (self.last != NO_LAST_DAY).any():
@@ -317,13 +323,14 @@ class Standing:
         """Entries by which a fund may get back what it gave another: how old that is, the plain gate says."""
         sheet = self.sheet
         lines = np.flatnonzero(sheet.is_account(Account.TRANSFER_IN))
-        numbers, of = np.unique(sheet.balance[lines], return_inverse=True)
-        if not len(numbers):
+        if not len(lines):
             return lines
-        given = set(sheet.pairs(np.unique(sheet.balance[sheet.is_account(Account.TRANSFER_OUT)])))
-        balances = self.ledger.balances
-        back = [pair in given or (pair[0], _TRANSFER_OUT, pair[1]) in balances for pair in sheet.pairs(numbers)]
-        return np.asarray(sheet.row[lines[np.array(back)[of]]])
+        given = set(sheet.keys_of(sheet.balances_at(np.flatnonzero(sheet.is_account(Account.TRANSFER_OUT)))))
+        balances, back = self.ledger.balances, np.zeros(len(self.held), bool)
+        numbers = sheet.balances_at(lines)
+        other = [(fund, _TRANSFER_OUT, giver) for fund, _, giver in sheet.keys_of(numbers)]
+        back[numbers] = [key in given or key in balances for key in other]
+        return np.asarray(sheet.row[lines[back[sheet.balance[lines]]]])
 
     # --- what the block leaves ---
 
@@ -368,25 +375,25 @@ class Standing:
 
     def _promise(self, lines: slice) -> None:
         """The promises that encumbrances make or add to, as `Ledger.advance` keeps them."""
-        made, held, pairs, new = self._growing
+        made, held, keys, new = self._growing
         some = slice(*np.searchsorted(made, (lines.start, lines.stop)).tolist())
         if some.start == some.stop:
             return
         promises = self.ledger.promises
         first = not held[some].any() and nothing_before(self.ledger.past)
         # The usual case: each is the first of its fund and reference, or the same as what is there.
-        if first and list(map(promises.setdefault, pairs[some], new[some])) == new[some]:
+        if first and list(map(promises.setdefault, keys[some], new[some])) == new[some]:
             return
-        known, seqs = promises_of(self.ledger, pairs[some]), self.sheet.row[made[some]] + self.sheet.block.first_seq
-        grew = zip(pairs[some], known, held[some].tolist(), new[some], seqs.tolist(), strict=True)
-        for pair, before, fen, promise, seq in grew:
-            promises[pair] = renewed(promises.get(pair) or before, fen, promise, seq)
+        known, seqs = promises_of(self.ledger, keys[some]), self.sheet.row[made[some]] + self.sheet.block.first_seq
+        grew = zip(keys[some], known, held[some].tolist(), new[some], seqs.tolist(), strict=True)
+        for key, before, fen, promise, seq in grew:
+            promises[key] = renewed(promises.get(key) or before, fen, promise, seq)
 
     @cached_property
-    def _growing(self) -> tuple[Ints, Ints, list[tuple[str, str]], list[Promise]]:
+    def _growing(self) -> tuple[Ints, Ints, list[BalanceKey], list[Promise]]:
         """The postings that make or change a promise, with what their entries find held.
 
-        And for each the fund and reference, and the promise that it would be by itself.
+        And for each its balance, and the promise that it would be by itself.
         """
         sheet = self.sheet
         made = np.flatnonzero(_PROMISED[sheet.place] & (sheet.line_kind == _ENCUMBRANCE))
@@ -400,7 +407,7 @@ class Standing:
         first[numbers[::-1]] = order[::-1]  # of equal ones the last stays
         well_formed = self.last[sheet.row[made]] > -NO_LAST_DAY  # what is not will not pass
         made = made[(~same | (first[numbers] == order)) & well_formed]
-        return made, self._before[made], sheet.pairs(sheet.balance[made]), self._promising(sheet.row[made])
+        return made, self._before[made], sheet.keys_of(sheet.balance[made]), self._promising(sheet.row[made])
 
     def _promising(self, rows: Ints) -> list[Promise]:
         """The promise that each encumbrance would be by itself."""
@@ -408,8 +415,9 @@ class Standing:
             return []
         years, last, (bound, wanted) = years_of(self.sheet.effective[rows]), self.last[rows], self._bound
         first_year, last_year = int(years.min()), int(years.max())
-        sizes = (last_year - first_year + 1, NO_LAST_DAY + 1, len(wanted))
-        number, first = combined(list(zip((years - first_year, last, bound[rows]), sizes, strict=True)))
+        first_day, last_day = int(last.min()), int(last.max())
+        sizes = (last_year - first_year + 1, last_day - first_day + 1, len(wanted))
+        number, first = combined(list(zip((years - first_year, last - first_day, bound[rows]), sizes, strict=True)))
         chosen = zip(years[first].tolist(), last[first].tolist(), bound[rows[first]].tolist(), strict=True)
         promises = [Promise(y, None if day == NO_LAST_DAY else to_day(day), wanted[to]) for y, day, to in chosen]
-        return [promises[at] for at in number.tolist()]
+        return list(map(promises.__getitem__, number.tolist()))

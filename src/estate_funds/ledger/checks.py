@@ -309,31 +309,30 @@ def check_backing(ledger: Ledger, draft: Draft, changes: Mapping[BalanceKey, int
             moved.setdefault(fund, [0, 0])[1] += change
     for fund, (cash, unspent) in moved.items():
         gap = cash - unspent
-        late = draft.kind is Kind.RECOVERY and _is_late(ledger, draft, fund)
-        apart = draft.kind in _UNBACKED or (draft.kind is Kind.REPAYMENT and gap == cash < 0)  # or out of surplus
-        if unspent if late else gap and not apart:
-            what = "money and budget of a fund do not move together"
+        surplus = _recovered_late(ledger, draft, fund, cash)
+        if gap != surplus and draft.kind not in _UNBACKED:
             raise Unbalanced(
-                f"the budget of {fund} has lapsed with its year" if late else what,
+                "money and budget of a fund do not move together",
                 where=draft.key,
                 got=f"{fund}: cash changes by {gap} fen more than unencumbered and encumbered together",
-                wanted="cash alone, which is surplus" if late else "the same change in both",
+                wanted=f"{surplus} fen more, for so much has lapsed since" if surplus else "the same change in both",
+                fix="give `recover` the ledger" if surplus else "",
             )
-        if gap < 0 and -gap > (surplus := ledger.surplus_cash(fund)):
+        if gap < 0 and -gap > (free := ledger.surplus_cash(fund)):
             raise Overdrawn(
                 f"{fund} has not so much cash that no budget stands for",
                 where=draft.key,
                 got=f"{format_yuan(-gap)} yuan wanted",
-                wanted=f"at most {format_yuan(surplus)} yuan",
+                wanted=f"at most {format_yuan(free)} yuan",
             )
 
 
-def _is_late(ledger: Ledger, draft: Draft, fund: str) -> bool:
-    """Whether what a fund recovers was paid from the budget of a year that has lapsed since."""
-    paid = ledger.entry(named(draft)) if named(draft) else None
+def _recovered_late(ledger: Ledger, draft: Draft, fund: str, cash: int) -> int:
+    """What of the cash that a fund recovers was paid from budget that has lapsed since."""
     collects = any(p.fund == fund and p.account == Account.RECEIVABLE.value for p in draft.postings)
-    lapses = paid is not None and paid.effective.year < draft.effective.year
-    return collects and lapses and not ledger.funds[fund].carry_forward
+    if draft.kind is not Kind.RECOVERY or not collects:
+        return 0
+    return ledger.recovering(fund, named(draft), cash, draft.effective.year)
 
 
 def check_crossings(draft: Draft) -> None:

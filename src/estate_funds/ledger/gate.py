@@ -46,7 +46,7 @@ class Ledger:
     keys: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # key -> sequence, digest of content
     booked: dict[int, Booked] = field(default_factory=dict)  # sequence -> what a mirror or a claim-back asks for
     reversed: set[int] = field(default_factory=set)
-    promises: dict[tuple[str, str], Promise] = field(default_factory=dict)  # fund, reference
+    promises: dict[BalanceKey, Promise] = field(default_factory=dict)  # by the balance that is promised
     closed_through: date = date.min
     recorded: date = date.min
     seq: int = 0
@@ -132,7 +132,7 @@ class Ledger:
                 held = self.balances.get((posting.fund, _ENCUMBERED, posting.detail), 0)
                 promise = grown(self.promise(posting.fund, posting.detail), held, entry.draft, entry.seq)
                 if promise is not None:
-                    self.promises[posting.fund, posting.detail] = promise
+                    self.promises[posting.fund, _ENCUMBERED, posting.detail] = promise
 
     # --- questions ---
 
@@ -155,7 +155,7 @@ class Ledger:
 
     def promise(self, fund: str, reference: str) -> Promise | None:
         """The promise of a fund under a reference."""
-        return self.promises.get((fund, reference)) or self.past.promise(fund, reference)
+        return self.promises.get((fund, _ENCUMBERED, reference)) or self.past.promise(fund, reference)
 
     def attempt(self, key: str) -> int:
         """Which attempt under a key is the one to make, or the one that stands.
@@ -217,7 +217,7 @@ class Ledger:
         left = self.balance(fund, Account.UNENCUMBERED, str(year))
         return left if not self.funds[fund].carry_forward else self._stale(fund, left, year, year)
 
-    def lapsed(self, fund: str, fen: int, since: int, year: int) -> int:
+    def lapsed(self, fund: str, fen: int, since: int, year: int, *, freed: int = 0) -> int:
         """What of `fen` lapses at once that come back in `year` from the budget of the year `since`.
 
         It is what would have lapsed at the last year end, had it been there; below 0 for what is taken.
@@ -228,12 +228,24 @@ class Ledger:
             return fen
         years = range(since, year + 1)
         left = sum(self.balance(fund, Account.UNENCUMBERED, str(y)) for y in years)
-        return max(0, min(fen, self._stale(fund, left + fen, year - 1, year)))
+        return max(0, min(fen, self._stale(fund, left + freed + fen, year - 1, year)))
 
-    def releasing(self, fund: str, reference: str, fen: int, year: int) -> int:
-        """What of `fen` lapses that are released in a year of what a fund has promised under a reference."""
+    def releasing(self, fund: str, reference: str, fen: int, year: int, *, freed: int = 0) -> int:
+        """What of `fen` lapses that are released in a year of what a fund has promised under a reference.
+
+        `freed` is budget that other releases have made available by then.
+        """
         promise = self.promise(fund, reference)
-        return 0 if promise is None else self.lapsed(fund, fen, promise.year, year)
+        return 0 if promise is None else self.lapsed(fund, fen, promise.year, year, freed=freed)
+
+    def recovering(self, fund: str, payment: int, fen: int, year: int) -> int:
+        """What of `fen` has lapsed that a fund recovers in a year of what it paid in an entry: that of the promise."""
+        paid = self.entry(payment)
+        if paid is None:
+            return 0
+        promise = self.promise(fund, paid.reference) if paid.reference else None
+        since = min(paid.effective.year, (promise.before or promise.year) if promise else paid.effective.year)
+        return self.lapsed(fund, fen, since, year)
 
     def _stale(self, fund: str, left: int, ended: int, year: int) -> int:
         """What of the budget `left` came in too long before the end of the year `ended` to be carried forward."""

@@ -29,10 +29,8 @@ from estate_funds.ledger.records import (
     bound_to,
     expiry,
     lapsed,
-    mirror,
+    mirrored,
     named,
-    postings_digest,
-    swapped,
 )
 from estate_funds.ledger.shapes import MIRRORS
 from estate_funds.money import format_yuan
@@ -109,20 +107,14 @@ def _made_over(ledger: Ledger, draft: Draft) -> str:
 
 def _unlike(ledger: Ledger, draft: Draft, original: Booked) -> str:
     """In what the postings of a mirror are not those of the original; empty where they are."""
-    other = "the postings are not the mirror of that entry's"
-    if draft.kind is Kind.REVERSAL:
-        alike = postings_digest(mirror(draft.postings, 0)) == original.postings
-        return "" if alike else f"{other}: same accounts and sides, amounts negated"
-    total, year, since = len(draft.postings), draft.effective.year, original.effective.year
-    for lines in range(0, 2 * len({p.fund for p in draft.postings}) + 1, 2):  # two for each fund whose budget lapsed
-        blue, rest = draft.postings[: total - lines], draft.postings[total - lines :]
-        if postings_digest(swapped(blue, 0)) == original.postings:
-            if rest == lapsed(blue, year, lambda fund, fen: ledger.lapsed(fund, fen, since, year)):
-                return ""
-            return (
-                "the budget of the earlier year has lapsed, and so does what is freed of it: give `reverse` the ledger"
-            )
-    return f"{other}: same accounts and amounts, sides swapped"
+    count, year, since = mirrored(draft, original), draft.effective.year, original.effective.year
+    if not count:
+        how = "sides, amounts negated" if draft.kind is Kind.REVERSAL else "amounts, sides swapped"
+        return f"the postings are not the mirror of that entry's: same accounts and {how}"
+    gone = lapsed(draft.postings[:count], year, lambda fund, fen: ledger.lapsed(fund, fen, since, year))
+    if draft.postings[count:] != (gone if draft.kind is Kind.CORRECTION else ()):
+        return "the budget of the earlier year has lapsed, and so does what is freed of it: give `reverse` the ledger"
+    return ""
 
 
 # --- funds and periods --------------------------------------------------------------------------------------------
@@ -161,7 +153,23 @@ def _check_definition(ledger: Ledger, draft: Draft) -> None:
     if (fund.fund_id in ledger.funds) != (draft.kind is Kind.AMEND_FUND):
         state, fix = ("already open", "amend it") if draft.kind is Kind.OPEN_FUND else ("not open", "open it first")
         raise UnknownFund(f"the fund {fund.fund_id!r} is {state}", where=draft.key, got=draft.kind, fix=fix)
+    if fund.held_for_others and not (fund.carry_forward and not years):
+        raise Malformed(
+            "money held for others does not lapse",
+            where=draft.key,
+            got=f"carry_forward {'yes' if fund.carry_forward else 'no'}, surplus_after_years {years}",
+            wanted="a fund that carries forward without end",
+        )
     before, cash = ledger.funds.get(fund.fund_id, fund), ledger.balance(fund.fund_id, Account.CASH)
+    debts = ledger.balance(fund.fund_id, Account.DUE_FROM) + ledger.balance(fund.fund_id, Account.DUE_TO)
+    if debts and (before.carry_forward, before.surplus_after_years) != (fund.carry_forward, years):
+        raise Malformed(
+            "whether budget lapses is not amended while the fund lends or owes",
+            where=draft.key,
+            got=f"{format_yuan(debts)} yuan lent or owed",
+            wanted="none",
+            fix="pay back what is owed first",
+        )
     if before.held_for_others != fund.held_for_others and cash:
         raise Malformed(
             "whether money is held for others is not amended while there is some",
@@ -272,16 +280,6 @@ def _check_surrender(ledger: Ledger, draft: Draft) -> None:
                 wanted=f"the payee, one of {', '.join(sources) or 'no source'}",
                 clause=f"{draft.document} {draft.clause}",
             )
-        owed, free = ledger.balance(posting.fund, Account.DUE_TO), ledger.surplus_cash(posting.fund)
-        asked = sum(p.amount_fen for p in draft.postings if p.fund == posting.fund and p.account == posting.account)
-        if asked > free - owed:
-            raise Overdrawn(
-                f"{posting.fund} owes other funds, and pays them first",
-                where=draft.key,
-                got=f"{format_yuan(asked)} yuan wanted",
-                wanted=f"at most {format_yuan(max(0, free - owed))} yuan",
-                fix="repay what is due",
-            )
 
 
 # --- promises -----------------------------------------------------------------------------------------------------
@@ -301,8 +299,22 @@ def _check_promise(ledger: Ledger, draft: Draft) -> None:
         if posting.account == _ENCUMBERED:
             if ledger.balances.get(posting[:3], 0):
                 _check_not_expired(ledger, draft, posting)
+                _check_same_year(ledger, draft, posting)
             if any(ledger.balances.get((posting.fund, account, posting.detail)) for account in _BOUND):
                 _check_bound(ledger, draft, posting)
+
+
+def _check_same_year(ledger: Ledger, draft: Draft, posting: Posting) -> None:
+    """Where budget lapses with its year, a promise is of one year: released, the whole of it lapses or none."""
+    promise, rules = ledger.promise(posting.fund, posting.detail), ledger.funds[posting.fund]
+    if promise is not None and promise.year != draft.effective.year and not rules.carry_forward:
+        raise Malformed(
+            f"{posting.fund} carries nothing forward: the promise of {posting.detail} is of {promise.year}",
+            where=draft.key,
+            got=f"an addition from that of {draft.effective.year}",
+            wanted="promises of one year under one reference",
+            fix="promise the addition under a reference of its own",
+        )
 
 
 def _check_payment(ledger: Ledger, draft: Draft) -> None:
@@ -361,7 +373,10 @@ def _check_release(ledger: Ledger, draft: Draft) -> None:
 
 def _check_settlement(ledger: Ledger, draft: Draft) -> None:
     """The audited amount takes the place of the whole advance, and of nothing else."""
-    settled = {p.fund: p.amount_fen for p in draft.postings if p.account == Account.ADVANCED.value}
+    settled = dict[str, int]()
+    for posting in draft.postings:
+        if posting.account == Account.ADVANCED.value:
+            settled[posting.fund] = settled.get(posting.fund, 0) + posting.amount_fen
     for fund in {p.fund for p in draft.postings}:
         advanced = ledger.balance(fund, Account.ADVANCED, draft.reference)
         if not advanced or settled.get(fund) != advanced:
@@ -443,6 +458,15 @@ def _check_loan(ledger: Ledger, draft: Draft) -> None:
         raise Malformed(
             "a fund lends and borrows in one entry", where=draft.key, got=both[0], wanted="a lender and a borrower"
         )
+    for fund in sorted(p.fund for p in draft.postings if p.account == Account.DUE_TO.value):
+        if not ledger.funds[fund].carry_forward:
+            raise OutsideFence(
+                f"{fund} carries nothing forward, so it borrows nothing",
+                where=draft.key,
+                got="a loan: what is left of it would lapse, and it would be owed all the same",
+                wanted="a borrower that carries forward, or a transfer",
+                clause=f"{ledger.funds[fund].document} {ledger.funds[fund].clause}",
+            )
     for fund in sorted(lends):
         if not ledger.funds[fund].carry_forward or ledger.funds[fund].surplus_after_years:
             raise OutsideFence(

@@ -24,12 +24,13 @@ REFUSED = "refusal/"  # what the keys of refusals begin with
 
 
 class Booked(NamedTuple):
-    """An entry with postings: what its mirror must be, what it is, when it counts, and the fen paid by each fund."""
+    """An entry with postings: what its mirror must be, what it is, when it counts, what each fund paid, under what."""
 
     postings: bytes
     kind: str
     effective: date
     paid: tuple[tuple[str, int], ...]
+    reference: str
 
 
 class Promise(NamedTuple):
@@ -137,7 +138,9 @@ def booked_of(draft: Draft) -> Booked:
         for posting in draft.postings:
             if posting.account == _CASH and posting.side == C:
                 paid[posting.fund] = paid.get(posting.fund, 0) + posting.amount_fen
-    return Booked(postings_digest(draft.postings), draft.kind.value, draft.effective, tuple(paid.items()))
+    return Booked(
+        postings_digest(draft.postings), draft.kind.value, draft.effective, tuple(paid.items()), draft.reference
+    )
 
 
 def came_in(
@@ -151,8 +154,9 @@ def came_in(
     """
     kind, year = (draft.kind, draft.effective.year) if original is None else (original.kind, original.effective.year)
     blue = draft.kind is Kind.CORRECTION
+    lines = draft.postings if original is None else draft.postings[: mirrored(draft, original)]
     given: dict[tuple[str, str], int] = {}
-    for fund, account, detail, side, fen in () if kind in _NOTHING_NEW else draft.postings:
+    for fund, account, detail, side, fen in () if kind in _NOTHING_NEW else lines:
         if account == _AUTHORITY and side == (C if blue else D):
             yield (fund, year), -fen if blue else fen
         elif account == _TRANSFER_IN:
@@ -161,6 +165,19 @@ def came_in(
         net = held.get((fund, _TRANSFER_IN, giver), 0) - held.get((fund, _TRANSFER_OUT, giver), 0)
         if net < 0 or net + fen < 0:
             yield (fund, year), max(0, net + fen) - max(0, net) - fen
+
+
+def mirrored(draft: Draft, original: Booked) -> int:
+    """How many lines of a mirror are the original's: two more follow for each fund whose budget has lapsed; 0 if none.
+
+    The detail of the budget is left out, for it is the year of the mirror.
+    """
+    turned = mirror if draft.kind is Kind.REVERSAL else swapped
+    most = 2 * len({p.fund for p in draft.postings}) if turned is swapped else 0
+    for count in range(len(draft.postings), max(-1, len(draft.postings) - most - 1), -2):
+        if postings_digest(turned(draft.postings[:count], 0)) == original.postings:
+            return count
+    return 0
 
 
 def postings_digest(postings: Iterable[Posting]) -> bytes:

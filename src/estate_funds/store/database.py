@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import StaticPool
 
-from estate_funds.errors import DamagedEntry, LedgerNotFound, StoreError, StoreUnavailable
+from estate_funds.errors import DamagedEntry, InputError, LedgerNotFound, StoreError, StoreUnavailable
 
 MEMORY = "sqlite://"
 PATIENCE_MS = 30_000  # how long a writer waits for the other one
@@ -51,6 +51,9 @@ def ledger_url(address: str) -> str:
     if not isinstance(address, str):
         fix = "give the address as text: str(path), a URL, or memory"
         raise StoreUnavailable("not an address of a ledger", got=repr(address), wanted="text", fix=fix)
+    if address.strip() in ("", "sqlite:///"):  # an unset variable, perhaps, whose books would be gone at the end
+        fix = "name a file or a URL; write memory where a ledger is meant that is gone at the end"
+        raise InputError("the address of the ledger is empty", got=repr(address), fix=fix)
     if address == "memory":
         return MEMORY
     if address.startswith("postgresql://"):

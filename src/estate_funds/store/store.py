@@ -509,6 +509,15 @@ class Store:
         """The entry under an idempotency key."""
         return self._one("key = ?", key)
 
+    def mirror_of(self, reference: str) -> int | None:
+        """The number of the entry that reverses or corrects the one that `reference` numbers."""
+        statement = self.sql(
+            "SELECT seq FROM {entry} WHERE reference = ? AND reference <> '' AND kind IN ('reversal', 'correction')"
+        )
+        with self.reading() as connection:
+            row = run(connection, statement, (reference,)).fetchone()
+        return int(row[0]) if row else None
+
     def _one(self, where: str, value: object) -> Entry | None:
         with self.reading() as connection:
             stored = read_one(connection, self.sql, where, value)

@@ -177,7 +177,10 @@ def _columns(
 def leaves(connection: Connection, sql: Statements, first: int, last: int) -> bytes:
     """The stored leaf hashes of entries `first` to `last`, one after the other."""
     statement = sql("SELECT leaf FROM {entry} WHERE seq BETWEEN ? AND ? ORDER BY seq")
-    return b"".join([blob(leaf) for (leaf,) in run(connection, statement, (first, last)).fetchall()])
+    found = [blob(leaf) for (leaf,) in run(connection, statement, (first, last)).fetchall()]
+    if any(len(leaf) != HASH_SIZE for leaf in found):
+        raise damaged(f"entries {first} to {last}", f"a hash that has not {HASH_SIZE} bytes")
+    return b"".join(found)
 
 
 # --- snapshots ---

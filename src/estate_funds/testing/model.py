@@ -308,17 +308,11 @@ class Model:
             demand(fits, Malformed, "payable where it holds money for others, and only there")
         for name in names:
             came, budget = change(lines, name, "cash"), self._budget(lines, name)
-            from_surplus = (
-                draft.kind is Kind.REPAYMENT
-                and came < 0
-                and not any(p.fund == name and p.account in BUDGET for p in lines)
-            )
-            if draft.kind is Kind.RECOVERY and came > 0 and self._too_late(draft, name):
-                demand(budget == 0, Unbalanced, "cash comes without budget")
-            elif from_surplus or draft.kind in (Kind.CARRY_FORWARD, Kind.RELEASE, Kind.SURRENDER, *MIRRORS):
+            if draft.kind in (Kind.CARRY_FORWARD, Kind.RELEASE, Kind.SURRENDER, *MIRRORS):
                 self._check_backing(lines, name)
             else:
-                demand(came == budget, Unbalanced, "cash and budget change alike")
+                late = self._recovered_late(draft, name, came) if draft.kind is Kind.RECOVERY else 0
+                demand(came - budget == late, Unbalanced, "cash and budget change alike, but for what has lapsed")
 
     def _budget(self, lines: Iterable[Posting], fund: str) -> int:
         return change(lines, fund, "unencumbered") + change(lines, fund, "encumbered")
@@ -329,10 +323,15 @@ class Model:
         budget = self._has(fund, "unencumbered") + self._has(fund, "encumbered") + self._budget(lines, fund)
         demand(cash >= budget, Overdrawn, "cash stands behind budget")
 
-    def _too_late(self, draft: Draft, fund: str) -> bool:
+    def _recovered_late(self, draft: Draft, fund: str, came: int) -> int:
+        """What has lapsed of the cash that a fund collects: it is of the year of the payment, or of its promise."""
         paid = self._named(draft.reference)
-        earlier = paid is not None and paid.draft.effective.year < draft.effective.year
-        return earlier and not self.funds()[fund].carry_forward
+        collects = any((p.fund, p.account) == (fund, "receivable") for p in draft.postings)
+        if paid is None or not collects:
+            return 0
+        made = self.promise(fund, paid.draft.reference) if paid.draft.reference else None
+        year = paid.draft.effective.year
+        return self.lapsed(fund, came, min(year, made.oldest) if made else year, draft.effective.year)
 
     # --- check 8 ---
 
@@ -404,8 +403,13 @@ class Model:
         demand(draft.document and draft.clause, Malformed, "a document and a clause")
         years = fund.surplus_after_years
         demand(years == 0 or (years <= 99 and fund.carry_forward), Malformed, "1 to 99 years, where it carries forward")
+        lasts = fund.carry_forward and not years
+        demand(lasts or not fund.held_for_others, Malformed, "what is held for others does not lapse")
         if before is not None and before.held_for_others != fund.held_for_others:
             demand(self._has(fund.fund_id, "cash") == 0, Malformed, "no cash when it begins or ends to hold for others")
+        if before is not None and (before.carry_forward, before.surplus_after_years) != (fund.carry_forward, years):
+            owed = self._has(fund.fund_id, "due_to") + self._has(fund.fund_id, "due_from")
+            demand(owed == 0, Malformed, "nothing lent or owed when its budget begins or ends to lapse")
 
     def _check_year_end(self, draft: Draft) -> None:
         day, year = draft.effective, draft.effective.year
@@ -437,6 +441,8 @@ class Model:
             if made and self._has(p.fund, "encumbered", p.detail) + self._has(p.fund, "advanced", p.detail):
                 asked = (draft.purpose, draft.payee_class, draft.payee)
                 demand(made.bound == asked, OutsideFence, "the purpose and payee that the promise is bound to")
+            if made and adds and self._has(p.fund, "encumbered", p.detail) and not self.funds()[p.fund].carry_forward:
+                demand(made.year == draft.effective.year, Malformed, "a promise is of one year where budget lapses")
         if draft.kind is Kind.SETTLEMENT:
             for fund in {p.fund for p in draft.postings}:
                 ahead = self._has(fund, "advanced", draft.reference)
@@ -458,6 +464,8 @@ class Model:
             rule = self.funds()[fund]
             lasting = rule.carry_forward and not rule.surplus_after_years
             demand(lasting or "due_from" not in accounts, OutsideFence, "a fund whose budget lapses lends nothing")
+            borrows = "due_to" in accounts and not rule.carry_forward
+            demand(not borrows, OutsideFence, "one that carries nothing forward borrows nothing")
 
     def _check_claim(self, reference: str, lines: Iterable[Posting]) -> None:
         """The rule of a claw-back, of one and of the mirror of a waiver."""
@@ -482,10 +490,6 @@ class Model:
                 demand(p.detail == draft.payee, OutsideFence, "the detail is the payee")
                 gave = self._has(p.fund, "funding", p.detail) or self._has(p.fund, "transfer_in", p.detail)
                 demand(gave, OutsideFence, "a source that gave")
-        after = self._after(draft.postings)
-        for fund in {p.fund for p in draft.postings}:
-            surplus = after.get((fund, "cash", ""), 0) - self._has(fund, "unencumbered") - self._has(fund, "encumbered")
-            demand(surplus >= self._has(fund, "due_to"), Overdrawn, "what is due stays")
 
     # --- check 9 ---
 

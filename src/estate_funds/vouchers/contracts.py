@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from estate_funds.calendar import given_day
-from estate_funds.errors import InputError
+from estate_funds.errors import AmountError, InputError
 from estate_funds.funds import Account, Fund
 from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
 from estate_funds.ledger import Ledger, attempt_key, booked_of, release_key
 from estate_funds.money import format_yuan
 from estate_funds.vouchers.corrections import claw_back
-from estate_funds.vouchers.drafting import C, D, Hands, budget_year, draft_of, line, liquidating
+from estate_funds.vouchers.drafting import C, D, Hands, budget_year, draft_of, line, liquidating, verb
 
 
+@verb
 def promise(
     fund: Fund,
     amount_fen: int,
@@ -60,6 +61,7 @@ def promise_key(reference: str) -> str:
     return f"{Kind.ENCUMBRANCE.value}/{reference}"
 
 
+@verb
 def advance(
     fund: Fund,
     amount_fen: int,
@@ -82,6 +84,7 @@ def advance(
     )
 
 
+@verb
 def spend(
     fund: Fund,
     amount_fen: int,
@@ -142,6 +145,7 @@ def _payment(
     )
 
 
+@verb
 def settle(
     ledger: Ledger,
     fund: Fund,
@@ -169,6 +173,13 @@ def settle(
             fix="if that is this settlement, it is booked, and all that follows with it; else give another key",
         )
     advances = [advanced] if isinstance(advanced, Entry) else list(advanced)
+    references = {entry.draft.reference for entry in advances if (fund.fund_id, "advanced") in _touched(entry)}
+    if len(references) != 1 or len(advances) != sum((fund.fund_id, "advanced") in _touched(e) for e in advances):
+        raise InputError(
+            "not the advances of one reference", where=key, got=sorted(references), wanted=f"those of {fund.fund_id}"
+        )
+    if type(audited_fen) is not int:
+        raise AmountError("not an amount in fen", where=key, got=repr(audited_fen), wanted="a whole number of fen")
     asked, reference = advances[0].draft, advances[0].draft.reference
     paid = ledger.balance(fund.fund_id, Account.ADVANCED, reference)
     claimed = {a.seq: ledger.balance(fund.fund_id, Account.RECOVERY, str(a.seq)) for a in advances}
@@ -203,6 +214,11 @@ def settle(
     return chain
 
 
+def _touched(entry: Entry) -> set[tuple[str, str]]:
+    return {(posting.fund, posting.account) for posting in entry.draft.postings}
+
+
+@verb
 def release(
     ledger: Ledger,
     reference: str,
@@ -212,12 +228,14 @@ def release(
     narrative: str,
     amounts: Mapping[str, int] | None = None,
     key: str = "",
+    freed: Mapping[str, int] | None = None,
 ) -> Draft:
     """Free what is encumbered under a reference and will not be paid: all of it, or fen by fund under a key.
 
     It is available again, but for what has lapsed since: all that was promised in an earlier year, in a fund that
     carries nothing forward; what would have become surplus, in one that does so for some years only. After all of it is
-    released, the same claim may be promised anew (see `Ledger.attempt`).
+    released, the same claim may be promised anew (see `Ledger.attempt`). `freed` is what releases that are posted
+    before this one free, by fund.
     """
     if amounts is None:
         amounts = {
@@ -232,7 +250,8 @@ def release(
         raise InputError(what, where=reference, wanted="a promise that stands" if not amounts else "key=...")
     postings: list[Posting] = []
     for fund, fen in amounts.items():
-        lapsing = ledger.releasing(fund, reference, fen, given_day(on, "release, on").year)
+        before = (freed or {}).get(fund, 0)
+        lapsing = ledger.releasing(fund, reference, fen, given_day(on, "release, on").year, freed=before)
         postings.append(line(fund, Account.ENCUMBERED, D, fen, reference))
         if fen != lapsing:
             left = fen - lapsing if lapsing else fen
@@ -250,6 +269,7 @@ def _release_key(ledger: Ledger, key: str) -> str:
     return release_key(key, time)
 
 
+@verb
 def expire(ledger: Ledger, *, on: date, hands: Hands) -> list[Draft]:
     """Release every promise whose last day is over, and no other fund's under the same reference."""
     given_day(on, "expire, on")
@@ -262,8 +282,9 @@ def expire(ledger: Ledger, *, on: date, hands: Hands) -> list[Draft]:
                 over.setdefault(reference, {})[fund] = fen
             else:
                 lasting.add(reference)
-    return [
-        release(
+    releases, freed = list[Draft](), dict[str, int]()
+    for reference, amounts in over.items():
+        one = release(
             ledger,
             reference,
             amounts=amounts if reference in lasting else None,
@@ -271,6 +292,10 @@ def expire(ledger: Ledger, *, on: date, hands: Hands) -> list[Draft]:
             on=on,
             hands=hands,
             narrative=f"the promise of {reference} has expired",
+            freed=freed,
         )
-        for reference, amounts in over.items()
-    ]
+        releases.append(one)
+        for posting in one.postings:
+            if posting.account == Account.UNENCUMBERED.value:
+                freed[posting.fund] = freed.get(posting.fund, 0) + posting.amount_fen
+    return releases

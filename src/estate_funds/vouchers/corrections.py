@@ -15,17 +15,21 @@ from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
 from estate_funds.ledger import Ledger, booked_of, lapsed, mirror, swapped
 from estate_funds.ledger.records import REFUSED
 from estate_funds.text import INVISIBLE
-from estate_funds.vouchers.drafting import C, D, Hands, arriving, draft_of, leaving, line
+from estate_funds.vouchers.drafting import C, D, Hands, arriving, draft_of, leaving, line, unused_key, verb
 
 _LONGEST = 2_000  # characters of a text that is refused, and so recorded
 
 
-def reverse(entry: Entry, *, on: date, hands: Hands, narrative: str, ledger: Ledger | None = None) -> Draft:
+@verb
+def reverse(
+    entry: Entry, *, on: date, hands: Hands, narrative: str, ledger: Ledger | None = None, key: str = ""
+) -> Draft:
     """Put an entry right: within its year in red, negative on the same sides (红字冲销); an earlier year's in blue.
 
     The blue correcting voucher (蓝字更正) has the sides swapped. Give the ledger where a fund may carry nothing
     forward, or not for ever: its budget of that year has lapsed, and what the correction frees of it lapses in the same
-    voucher.
+    voucher. Without a `key`, it is booked as `reversal/` and the number of the entry; where the ledger is given and
+    something else was booked so, under the next key that is free.
     Source: 会计基础工作规范 51.
     """
     red = entry.draft.effective.year == given_day(on, "on").year
@@ -35,7 +39,7 @@ def reverse(entry: Entry, *, on: date, hands: Hands, narrative: str, ledger: Led
         postings += lapsed(postings, on.year, lambda fund, fen: ledger.lapsed(fund, fen, since, on.year))
     return draft_of(
         Kind.REVERSAL if red else Kind.CORRECTION,
-        f"reversal/{entry.seq}",
+        key or _reversal_key(entry, ledger),
         narrative,
         on=on,
         hands=hands,
@@ -46,6 +50,13 @@ def reverse(entry: Entry, *, on: date, hands: Hands, narrative: str, ledger: Led
     )
 
 
+def _reversal_key(entry: Entry, ledger: Ledger | None) -> str:
+    """The key that stays the same when the entry is reversed already; before, one that is not used."""
+    key = f"reversal/{entry.seq}"
+    return key if ledger is None or ledger.is_reversed(entry.seq) else unused_key(ledger, key)
+
+
+@verb
 def claw_back(
     entry: Entry,
     amounts: Mapping[str, int] | None = None,
@@ -66,6 +77,7 @@ def claw_back(
     return _on_receivable(Kind.CLAW_BACK, entry, asked, (D, C), on, key, hands, narrative, document, clause, evidence)
 
 
+@verb
 def waive(
     entry: Entry,
     amounts: Mapping[str, int],
@@ -120,6 +132,7 @@ def _on_receivable(
     )
 
 
+@verb
 def recover(
     entry: Entry,
     taker: Fund,
@@ -132,16 +145,20 @@ def recover(
     giver: Fund | None = None,
     purpose: str = "refund",
     evidence: Iterable[Evidence] = (),
+    ledger: Ledger | None = None,
 ) -> Draft:
     """Collect what a fund claimed back of a payment: from outside, or from a `giver` whose fence permits it.
 
-    Where the budget that paid has lapsed since, cash alone comes back: it is surplus, to be surrendered.
+    Give the ledger where the taker carries nothing forward, or not for ever: of budget that has lapsed since it paid,
+    cash alone comes back, which is surplus, to be surrendered.
     """
     _, level, holder = holder_of(taker.fund_id)
     seq = str(entry.seq)
     postings: tuple[Posting, ...] = arriving(taker.fund_id, Account.RECEIVABLE, seq, amount_fen, on)
-    if not taker.carry_forward and entry.draft.effective.year < on.year:
-        postings = postings[:2]
+    gone = ledger.recovering(taker.fund_id, entry.seq, amount_fen, given_day(on, "recover, on").year) if ledger else 0
+    if gone:
+        budget = tuple(p._replace(amount_fen=amount_fen - gone) for p in postings[2:])
+        postings = (*postings[:2], *(budget if amount_fen > gone else ()))
     if giver is not None:
         postings = (*leaving(giver.fund_id, Account.TRANSFER_OUT, taker.fund_id, amount_fen, on), *postings)
     return draft_of(

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from estate_funds.calendar import given_day
 from estate_funds.errors import InputError
-from estate_funds.funds import Account, Side
-from estate_funds.journal import Draft, Kind, Posting
+from estate_funds.funds import Account, Fund, Side
+from estate_funds.journal import Draft, Entry, Kind, Posting
+from estate_funds.ledger import Ledger, attempt_key
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 D, C = Side.DEBIT.value, Side.CREDIT.value
+_RECORDS: dict[str, tuple[type, str]] = {  # what a verb wants as such, and where a caller has it
+    "Fund": (Fund, "give the fund itself: books.ledger.funds[fund_id]"),
+    "Entry": (Entry, "give an entry as it is booked: books.entry(number)"),
+    "Ledger": (Ledger, "give books.ledger"),
+}
+
+
+def verb(function: Callable[P, R]) -> Callable[P, R]:
+    """A verb that says InputError where it is given something else than the Fund, Entry or Ledger that it wants."""
+    named = {name: str(one.annotation).split(" | ") for name, one in inspect.signature(function).parameters.items()}
+    places = list(named)
+    wanted = {name: (types[0], "None" in types) for name, types in named.items() if {*types} <= {*_RECORDS, "None"}}
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name, value in (*zip(places, args, strict=False), *kwargs.items()):
+            if name in wanted and not (value is None and wanted[name][1]):
+                kind, fix = _RECORDS[wanted[name][0]]
+                if not isinstance(value, kind):
+                    got = f"a {type(value).__name__}: {value!r}"[:80] if value is not None else "None"
+                    where = f"{function.__name__}, {name}"
+                    raise InputError(f"not a {kind.__name__}", where=where, got=got, wanted=kind.__name__, fix=fix)
+        return function(*args, **kwargs)
+
+    return checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +122,11 @@ def liquidating(fund: str, spent: Posting, amount_fen: int, reference: str) -> t
         line(fund, Account.ENCUMBERED, D, amount_fen, reference),
         line(fund, Account.EXPENDED, C, amount_fen),
     )
+
+
+def unused_key(ledger: Ledger, key: str) -> str:
+    """The key, with the next number where it is used."""
+    number = 1
+    while ledger.key(attempt_key(key, number)) is not None:
+        number += 1
+    return attempt_key(key, number)

@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from estate_funds.calendar import Month
-from estate_funds.errors import InputError
+from estate_funds.calendar import Month, given_day, given_year
+from estate_funds.errors import DateError, InputError
 from estate_funds.funds import Account, Fund, holder_of
 from estate_funds.journal import Draft, Evidence, Kind, Posting
-from estate_funds.ledger import Ledger, attempt_key
-from estate_funds.vouchers.drafting import C, D, Hands, arriving, crossing, draft_of, leaving, line
+from estate_funds.ledger import Ledger
+from estate_funds.vouchers.drafting import C, D, Hands, arriving, crossing, draft_of, leaving, line, unused_key, verb
 
 
+@verb
 def open_fund(fund: Fund, *, on: date, hands: Hands, policy: str = "") -> Draft:
     """Open a ring-fenced fund: its fence becomes an entry, so that replay needs no document."""
     return _definition(Kind.OPEN_FUND, fund, on, f"open/{fund.fund_id}", hands, policy)
 
 
+@verb
 def amend_fund(fund: Fund, *, on: date, key: str, hands: Hands, policy: str = "") -> Draft:
     """Give an open fund another fence from now on: a new list of uses, an amended document."""
     return _definition(Kind.AMEND_FUND, fund, on, key, hands, policy)
 
 
 def _definition(kind: Kind, fund: Fund, on: date, key: str, hands: Hands, policy: str) -> Draft:
+    _check_definition(fund)
     narrative = f"{kind.value.replace('_', ' ')} {fund.fund_id}: {fund.title}"
     return draft_of(
         kind,
@@ -38,6 +41,29 @@ def _definition(kind: Kind, fund: Fund, on: date, key: str, hands: Hands, policy
     )
 
 
+def _check_definition(fund: Fund) -> None:
+    """InputError for a field of a fund that would become another one in the entry's text; DateError for its days."""
+    for name in ("carry_forward", "held_for_others"):
+        if type(given := getattr(fund, name)) is not bool:
+            raise _not_of_a_fund(fund, name, given, "True or False")
+    if type(fund.surplus_after_years) is not int:
+        raise _not_of_a_fund(fund, "surplus_after_years", fund.surplus_after_years, "a whole number of years")
+    for permit in fund.permits:
+        where = f"permit of {permit.purpose} to {permit.payee_class}"
+        if isinstance(permit.requires, str) or not all(isinstance(kind, str) and kind for kind in permit.requires):
+            raise _not_of_a_fund(fund, f"{where}, requires", permit.requires, "kinds of evidence, as ('contract',)")
+        start = given_day(permit.start, f"{fund.fund_id}, {where}, start")
+        if permit.until is not None and given_day(permit.until, f"{fund.fund_id}, {where}, until") <= start:
+            ends = f"{permit.start} to {permit.until}"
+            what, wanted = "a permit that ends before it starts", "a first day, and the first day after it"
+            raise DateError(what, where=f"{fund.fund_id}, {where}", got=ends, wanted=wanted)
+
+
+def _not_of_a_fund(fund: Fund, name: str, got: object, wanted: str) -> InputError:
+    return InputError("not a fund that can be booked", where=f"{fund.fund_id}, {name}", got=repr(got), wanted=wanted)
+
+
+@verb
 def appropriate(
     fund: Fund,
     source: str,
@@ -68,6 +94,7 @@ def appropriate(
     )
 
 
+@verb
 def receive(
     fund: Fund, source: str, amount_fen: int, *, on: date, key: str, hands: Hands, narrative: str = "",
     evidence: Iterable[Evidence] = (),
@@ -78,6 +105,7 @@ def receive(
     )
 
 
+@verb
 def transfer(
     giver: Fund,
     taker: Fund,
@@ -96,6 +124,7 @@ def transfer(
     return _between(Kind.TRANSFER, giver, taker, moves, purpose, on, key, hands, clause, narrative, evidence)
 
 
+@verb
 def lend(
     lender: Fund,
     borrower: Fund,
@@ -111,8 +140,8 @@ def lend(
 ) -> Draft:
     """Lend money of a fund to another that will pay it back (应收/应付): due from the one, due to the other.
 
-    The lender's fence must permit it: a purpose, and the borrower's fund as the one that takes. A fund that carries
-    nothing forward lends nothing.
+    It rests on an approval, and the lender's fence must permit it: a purpose, and the borrower's fund as the one that
+    takes. A fund whose budget lapses lends nothing, and one that carries nothing forward borrows nothing.
     """
     moves = (
         *leaving(lender.fund_id, Account.DUE_FROM, borrower.fund_id, amount_fen, on),
@@ -121,6 +150,7 @@ def lend(
     return _between(Kind.LOAN, lender, borrower, moves, purpose, on, key, hands, clause, narrative, evidence)
 
 
+@verb
 def repay(
     borrower: Fund,
     lender: Fund,
@@ -131,12 +161,12 @@ def repay(
     hands: Hands,
     clause: str,
     narrative: str,
-    from_surplus: bool = False,
 ) -> Draft:
-    """Pay back what a fund borrowed from another, all of it or a part; `from_surplus` where its budget has lapsed."""
-    given = leaving(borrower.fund_id, Account.DUE_TO, lender.fund_id, amount_fen, on)
-    taken = arriving(lender.fund_id, Account.DUE_FROM, borrower.fund_id, amount_fen, on)
-    moves = (*(given[:2] if from_surplus else given), *taken)
+    """Pay back what a fund borrowed from another, all of it or a part."""
+    moves = (
+        *leaving(borrower.fund_id, Account.DUE_TO, lender.fund_id, amount_fen, on),
+        *arriving(lender.fund_id, Account.DUE_FROM, borrower.fund_id, amount_fen, on),
+    )
     return _between(Kind.REPAYMENT, borrower, lender, moves, "", on, key, hands, clause, narrative, ())
 
 
@@ -170,11 +200,13 @@ def _between(
     )
 
 
+@verb
 def carry_forward(ledger: Ledger, year: int, *, hands: Hands) -> list[Draft]:
     """What each fund has left of a budget year goes on to the next (结转), or lapses where its document says so.
 
     What lapses leaves its cash behind, to be surrendered.
     """
+    given_year(year, "carry_forward, year")
     drafts = []
     for fund in sorted(ledger.funds.values(), key=lambda f: f.fund_id):
         left = ledger.balance(fund.fund_id, Account.UNENCUMBERED, str(year))
@@ -190,7 +222,7 @@ def carry_forward(ledger: Ledger, year: int, *, hands: Hands) -> list[Draft]:
         drafts.append(
             draft_of(
                 Kind.CARRY_FORWARD,
-                _unused(ledger, f"carry-forward/{year}/{fund.fund_id}"),
+                unused_key(ledger, f"carry-forward/{year}/{fund.fund_id}"),
                 f"{what} of {year}: {fund.fund_id}",
                 on=date(year, 12, 31),
                 hands=hands,
@@ -202,6 +234,7 @@ def carry_forward(ledger: Ledger, year: int, *, hands: Hands) -> list[Draft]:
     return drafts
 
 
+@verb
 def surrender(
     fund: Fund, source: str, amount_fen: int, *, on: date, key: str, hands: Hands, clause: str, narrative: str,
     evidence: Iterable[Evidence] = (),
@@ -224,15 +257,17 @@ def surrender(
     )
 
 
+@verb
 def close(through: Month, *, on: date, hands: Hands, ledger: Ledger | None = None) -> Draft:
     """Close every period up to and including a month (结账): nothing dated earlier is booked any more.
 
-    Give the ledger where the month may have been closed and opened again.
+    Give the ledger where the month may have been closed and opened again: without it, the key is that of the first
+    closing, and `Books.post` takes the draft for that one, or raises KeyConflict on another day.
     """
     key = f"close/{through}"
     return draft_of(
         Kind.CLOSE,
-        _unused(ledger, key) if ledger else key,
+        unused_key(ledger, key) if ledger else key,
         f"close through {through}",
         on=on,
         hands=hands,
@@ -266,11 +301,3 @@ def reopen(
         evidence=evidence,
         terms=(("from", str(first)),),
     )
-
-
-def _unused(ledger: Ledger, key: str) -> str:
-    """The key, with the next number where a period was opened and ended again."""
-    number = 1
-    while ledger.key(attempt_key(key, number)) is not None:
-        number += 1
-    return attempt_key(key, number)
