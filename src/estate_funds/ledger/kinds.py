@@ -295,13 +295,12 @@ def _check_promise(ledger: Ledger, draft: Draft) -> None:
         raise Malformed("the terms do not name a last day", where=draft.key, got=draft.terms, wanted=wanted) from None
     if last is not None and last < draft.effective:
         raise Malformed("a promise that has expired when it is made", where=draft.key, got=last, wanted=draft.effective)
-    for posting in draft.postings:
-        if posting.account == _ENCUMBERED:
-            if ledger.balances.get(posting[:3], 0):
-                _check_not_expired(ledger, draft, posting)
-                _check_same_year(ledger, draft, posting)
-            if any(ledger.balances.get((posting.fund, account, posting.detail)) for account in _BOUND):
-                _check_bound(ledger, draft, posting)
+    added = [p for p in draft.postings if p.account == _ENCUMBERED and ledger.balances.get(p[:3], 0)]
+    for posting in added:
+        _check_not_expired(ledger, draft, posting)
+    _check_bound(ledger, draft)
+    for posting in added:
+        _check_same_year(ledger, draft, posting)
 
 
 def _check_same_year(ledger: Ledger, draft: Draft, posting: Posting) -> None:
@@ -321,23 +320,24 @@ def _check_payment(ledger: Ledger, draft: Draft) -> None:
     for posting in draft.postings:
         if posting.account == _ENCUMBERED and posting.side == D:
             _check_not_expired(ledger, draft, posting)
-        if posting.account in _BOUND:
-            _check_bound(ledger, draft, posting)
+    _check_bound(ledger, draft)
 
 
-def _check_bound(ledger: Ledger, draft: Draft, posting: Posting) -> None:
+def _check_bound(ledger: Ledger, draft: Draft) -> None:
     """What is promised, or paid ahead, to one payee for a purpose stays his: no other is paid or promised it."""
-    promise = ledger.promise(posting.fund, posting.detail)
-    if promise is not None and promise.to != bound_to(draft):
-        wanted, got = (" ".join(filter(None, of)) for of in (promise.to, bound_to(draft)))
-        raise OutsideFence(
-            f"{posting.fund} has promised {posting.detail} to somebody else, or for something else",
-            where=draft.key,
-            got=got,
-            wanted=wanted,
-            clause=f"{draft.document} {draft.clause}",
-            fix="release what is left of the promise, and promise anew",
-        )
+    for fund, reference in dict.fromkeys((p.fund, p.detail) for p in draft.postings if p.account in _BOUND):
+        promise = ledger.promise(fund, reference)
+        held = any(ledger.balances.get((fund, account, reference)) for account in _BOUND)
+        if held and promise is not None and promise.to != bound_to(draft):
+            wanted, got = (" ".join(filter(None, of)) for of in (promise.to, bound_to(draft)))
+            raise OutsideFence(
+                f"{fund} has promised {reference} to somebody else, or for something else",
+                where=draft.key,
+                got=got,
+                wanted=wanted,
+                clause=f"{draft.document} {draft.clause}",
+                fix="settle what was advanced, release what is left of the promise, and promise anew",
+            )
 
 
 def _check_not_expired(ledger: Ledger, draft: Draft, posting: Posting) -> None:
