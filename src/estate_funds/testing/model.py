@@ -238,6 +238,7 @@ class Model:
             Malformed,
             "terms where the kind has them",
         )
+        demand(all(p.side in ("D", "C") for p in draft.postings), Malformed, "on one of two sides")
         for p in draft.postings:
             budget_year = p.account != "unencumbered" or kind is Kind.CARRY_FORWARD or p.detail == year
             demand(budget_year, Malformed, "the budget year is that of the effective day")
@@ -340,9 +341,9 @@ class Model:
             return
         leaves = {("cash", "C"), ("encumbered", "C"), ("expenditure", "D"), ("transfer_out", "D"), ("due_from", "D")}
         fenced = sorted({p.fund for p in draft.postings if (p.account, p.side) in leaves})
+        demand(not fenced or draft.payee.strip(), Malformed, "there is a payee")
         for fund in fenced:
             self._check_permit(draft, fund)
-        demand(not fenced or draft.payee.strip(), Malformed, "there is a payee")
         for p in draft.postings:
             if p.account in ("transfer_out", "due_from") and p.side == "D":
                 whom = holder_of(p.detail)[1:]

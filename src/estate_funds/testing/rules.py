@@ -104,7 +104,10 @@ def check_text(draft: Draft) -> None:
         demand(type(text) is str, Malformed, "text")
         seen = not any(low <= ord(letter) <= high for letter in text for low, high in REFUSED_RANGES)
         demand(seen and unicodedata.is_normalized("NFC", text), Malformed, "visible text in normal form C")
-    demand(all(type(line[4]) is int for line in draft.postings), Malformed, "whole fen")
+    demand(all(draft.terms), Malformed, "a term has a part")
+    demand(
+        all(type(line[4]) is int and abs(line[4]) <= LARGEST for line in draft.postings), Malformed, "64 bits of fen"
+    )
 
 
 def check_hands(draft: Draft) -> None:
