@@ -1,1 +1,5 @@
-"""What tests and examples are made with: registries that tie to published totals."""
+"""What tests and examples are made with, here and elsewhere.
+
+Registers that tie to published totals, worked cases, a second and naive ledger (`model`), and the contract of a
+ring-fence (`ring_fence`), which wants Hypothesis.
+"""
