@@ -276,7 +276,7 @@ TestLapses.settings = settings(max_examples=30, stateful_step_count=60, deadline
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(6))
 def test_many_random_histories(number: int) -> None:
     """Some 30,000 drafts each, and long histories among them."""
     sizes = {"max_examples": 400 if number % 2 else 100, "stateful_step_count": 60 if number % 2 else 240}
@@ -289,7 +289,7 @@ def test_the_random_histories_reached_every_kind_and_every_refusal() -> None:
     """Run after them."""
     assert {kind for kind, how in REACHED if how == "booked"} == set(map(str, Kind))
     assert {how for _, how in REACHED} >= {kind.__name__ for kind in Refusal.__subclasses__()}
-    assert sum(REACHED.values()) > 100_000
+    assert sum(REACHED.values()) > 40_000
 
 
 # --- one field at a time ----------------------------------------------------------------------------------------------
