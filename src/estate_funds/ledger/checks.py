@@ -309,7 +309,7 @@ def check_backing(ledger: Ledger, draft: Draft, changes: Mapping[BalanceKey, int
             moved.setdefault(fund, [0, 0])[1] += change
     for fund, (cash, unspent) in moved.items():
         gap = cash - unspent
-        surplus = _recovered_late(ledger, draft, fund, cash)
+        surplus = _recovered_late(ledger, draft, fund, cash) if draft.kind is Kind.RECOVERY else 0
         if gap != surplus and draft.kind not in _UNBACKED:
             raise Unbalanced(
                 "money and budget of a fund do not move together",
@@ -330,9 +330,7 @@ def check_backing(ledger: Ledger, draft: Draft, changes: Mapping[BalanceKey, int
 def _recovered_late(ledger: Ledger, draft: Draft, fund: str, cash: int) -> int:
     """What of the cash that a fund recovers was paid from budget that has lapsed since."""
     collects = any(p.fund == fund and p.account == Account.RECEIVABLE.value for p in draft.postings)
-    if draft.kind is not Kind.RECOVERY or not collects:
-        return 0
-    return ledger.recovering(fund, named(draft), cash, draft.effective.year)
+    return ledger.recovering(fund, named(draft), cash, draft.effective.year) if collects else 0
 
 
 def check_crossings(draft: Draft) -> None:

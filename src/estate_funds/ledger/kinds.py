@@ -20,12 +20,13 @@ from estate_funds.errors import (
     UnknownFund,
 )
 from estate_funds.funds import Account, Fund, Side, Terms
-from estate_funds.journal import Draft, Kind, Posting
+from estate_funds.journal import Draft, Kind
 from estate_funds.ledger.checks import check_budget_year, check_ground
 from estate_funds.ledger.records import (
     PAYMENTS,
     REFUSED,
     Booked,
+    Promise,
     bound_to,
     expiry,
     lapsed,
@@ -98,11 +99,8 @@ def check_mirror(ledger: Ledger, draft: Draft) -> None:
 
 def _made_over(ledger: Ledger, draft: Draft) -> str:
     """The reference under which a mirror would undo what was promised to one payee, and is promised to another now."""
-    for fund, account, reference, _, _ in draft.postings:
-        promise = ledger.promise(fund, reference) if account in _BOUND else None
-        if promise is not None and named(draft) < promise.since:
-            return reference
-    return ""
+    found = _promises(ledger, draft).items()
+    return next((reference for (_, reference), promise in found if named(draft) < promise.since), "")
 
 
 def _unlike(ledger: Ledger, draft: Draft, original: Booked) -> str:
@@ -295,20 +293,37 @@ def _check_promise(ledger: Ledger, draft: Draft) -> None:
         raise Malformed("the terms do not name a last day", where=draft.key, got=draft.terms, wanted=wanted) from None
     if last is not None and last < draft.effective:
         raise Malformed("a promise that has expired when it is made", where=draft.key, got=last, wanted=draft.effective)
-    added = [p for p in draft.postings if p.account == _ENCUMBERED and ledger.balances.get(p[:3], 0)]
-    for posting in added:
-        _check_not_expired(ledger, draft, posting)
-    _check_bound(ledger, draft)
-    for posting in added:
-        _check_same_year(ledger, draft, posting)
+    promises = _promises(ledger, draft)
+    for (fund, reference), promise in promises.items():
+        if ledger.balances.get((fund, _ENCUMBERED, reference)):
+            _check_not_expired(draft, fund, reference, promise)
+    _check_bound(ledger, draft, promises)
+    for (fund, reference), promise in promises.items():
+        if ledger.balances.get((fund, _ENCUMBERED, reference)):
+            _check_same_year(ledger, draft, fund, reference, promise)
 
 
-def _check_same_year(ledger: Ledger, draft: Draft, posting: Posting) -> None:
+def _check_payment(ledger: Ledger, draft: Draft) -> None:
+    promises = _promises(ledger, draft)
+    paid = {(p.fund, p.detail) for p in draft.postings if p.account == _ENCUMBERED and p.side == D}
+    for (fund, reference), promise in promises.items():
+        if (fund, reference) in paid:
+            _check_not_expired(draft, fund, reference, promise)
+    _check_bound(ledger, draft, promises)
+
+
+def _promises(ledger: Ledger, draft: Draft) -> dict[tuple[str, str], Promise]:
+    """The promises that an entry touches, by fund and reference, each looked up once: the past may be a database."""
+    pairs = dict.fromkeys((p.fund, p.detail) for p in draft.postings if p.account in _BOUND)
+    found = ((pair, ledger.promise(*pair)) for pair in pairs)
+    return {pair: promise for pair, promise in found if promise is not None}
+
+
+def _check_same_year(ledger: Ledger, draft: Draft, fund: str, reference: str, promise: Promise) -> None:
     """Where budget lapses with its year, a promise is of one year: released, the whole of it lapses or none."""
-    promise, rules = ledger.promise(posting.fund, posting.detail), ledger.funds[posting.fund]
-    if promise is not None and promise.year != draft.effective.year and not rules.carry_forward:
+    if promise.year != draft.effective.year and not ledger.funds[fund].carry_forward:
         raise Malformed(
-            f"{posting.fund} carries nothing forward: the promise of {posting.detail} is of {promise.year}",
+            f"{fund} carries nothing forward: the promise of {reference} is of {promise.year}",
             where=draft.key,
             got=f"an addition from that of {draft.effective.year}",
             wanted="promises of one year under one reference",
@@ -316,19 +331,11 @@ def _check_same_year(ledger: Ledger, draft: Draft, posting: Posting) -> None:
         )
 
 
-def _check_payment(ledger: Ledger, draft: Draft) -> None:
-    for posting in draft.postings:
-        if posting.account == _ENCUMBERED and posting.side == D:
-            _check_not_expired(ledger, draft, posting)
-    _check_bound(ledger, draft)
-
-
-def _check_bound(ledger: Ledger, draft: Draft) -> None:
+def _check_bound(ledger: Ledger, draft: Draft, promises: Mapping[tuple[str, str], Promise]) -> None:
     """What is promised, or paid ahead, to one payee for a purpose stays his: no other is paid or promised it."""
-    for fund, reference in dict.fromkeys((p.fund, p.detail) for p in draft.postings if p.account in _BOUND):
-        promise = ledger.promise(fund, reference)
+    for (fund, reference), promise in promises.items():
         held = any(ledger.balances.get((fund, account, reference)) for account in _BOUND)
-        if held and promise is not None and promise.to != bound_to(draft):
+        if held and promise.to != bound_to(draft):
             wanted, got = (" ".join(filter(None, of)) for of in (promise.to, bound_to(draft)))
             raise OutsideFence(
                 f"{fund} has promised {reference} to somebody else, or for something else",
@@ -340,12 +347,11 @@ def _check_bound(ledger: Ledger, draft: Draft) -> None:
             )
 
 
-def _check_not_expired(ledger: Ledger, draft: Draft, posting: Posting) -> None:
+def _check_not_expired(draft: Draft, fund: str, reference: str, promise: Promise) -> None:
     """What was promised until a day is not paid, or added to, after it: it is released, and promised anew."""
-    promise = ledger.promise(posting.fund, posting.detail)
-    if promise is not None and promise.expires is not None and promise.expires < draft.effective:
+    if promise.expires is not None and promise.expires < draft.effective:
         raise PromiseExpired(
-            f"the promise of {posting.fund} for {posting.detail} has expired",
+            f"the promise of {fund} for {reference} has expired",
             where=draft.key,
             got=f"on {draft.effective}",
             wanted=f"by {promise.expires}",
