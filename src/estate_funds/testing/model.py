@@ -1,14 +1,15 @@
 """A second, naive ledger, to hold the real one against: docs/reference/entry-format.md, said plainly.
 
-Written from that page alone. It keeps a list of entries and a dictionary of balances, and works everything else out
-from them each time it is asked; it is slow, and meant to be read beside the page. Where both are given the same drafts,
-they book the same, refuse the same by the same class of error, and have the same balances.
+Written from that page alone: a list of entries, and dictionaries of what follows from them, each kept in the fewest
+words; it is meant to be read beside the page. Where both are given the same drafts, they book the same, refuse the same
+by the same class of error, and have the same balances.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import date
 from typing import NamedTuple
 
@@ -85,6 +86,20 @@ class Model:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.balances: dict[tuple[str, str, str], int] = {}
+        self.funds: dict[str, Fund] = {}  # as last defined
+        self.open_from = date.min  # the first day that no closed period holds
+        self.undone: set[int] = set()  # the numbers of the entries that a reversal or a correction names
+        self.promises: dict[tuple[str, str], Promise] = {}  # by fund and reference
+        self._known: dict[str, Draft] = {}  # by key
+        self._brought: dict[int, dict[str, int]] = {}  # by entry: what was new money of each fund
+        self._inflows: dict[tuple[str, int], int] = {}  # by fund and year
+
+    def copy(self) -> Model:
+        """A model with the same books, to try something on."""
+        other = Model()
+        for name, kept in vars(self).items():
+            setattr(other, name, copy(kept))
+        return other
 
     def post(self, draft: Draft, *, recorded: date) -> bool:
         """Book a draft; False where the same is booked already. Raises the Refusal of the first check that fails."""
@@ -102,82 +117,78 @@ class Model:
             self._check_fence(draft)
             self._check_kind(draft, recorded)
         self._check_overdrawn(draft)
-        self.balances = self._after(draft.postings)
-        self.entries.append(Entry(len(self.entries) + 1, recorded, draft))
+        self._book(Entry(len(self.entries) + 1, recorded, draft))
         return True
 
     # --- what follows from the entries ---
 
-    def funds(self) -> dict[str, Fund]:
-        """The open funds, as last defined."""
-        opened = {}
-        for draft in self._drafts(Kind.OPEN_FUND, Kind.AMEND_FUND):
+    def _book(self, entry: Entry) -> None:
+        draft = entry.draft
+        if draft.kind in (Kind.OPEN_FUND, Kind.AMEND_FUND):
             fund = Fund.from_terms(draft.terms, document=draft.document, clause=draft.clause)
-            opened[fund.fund_id] = fund
-        return opened
-
-    def open_from(self) -> date:
-        """The first day that no closed period holds."""
-        day = date.min
-        for draft in self._drafts(Kind.CLOSE, Kind.REOPEN):
+            self.funds[fund.fund_id] = fund
+        elif draft.kind in (Kind.CLOSE, Kind.REOPEN):
             month = Month.parse(draft.terms[0][1])
-            day = (month + 1 if draft.kind is Kind.CLOSE else month).first_day
-        return day
+            self.open_from = (month + 1 if draft.kind is Kind.CLOSE else month).first_day
+        elif draft.kind in MIRRORS:
+            self.undone.add(int(draft.reference))
+        for fund_id, reference in dict.fromkeys(
+            (p.fund, p.detail) for p in draft.postings if p.account == "encumbered"
+        ):
+            self._promise(entry, fund_id, reference)
+        self._comes_in(entry)
+        self.balances = self._after(draft.postings)
+        self.entries.append(entry)
+        self._known[draft.key] = draft
 
-    def undone(self) -> set[int]:
-        """The numbers of the entries that a reversal or a correction names."""
-        return {int(draft.reference) for draft in self._drafts(*MIRRORS)}
+    def _promise(self, entry: Entry, fund: str, reference: str) -> None:
+        """What becomes of the promise of a fund under a reference."""
+        draft, made = entry.draft, self.promises.get((fund, reference))
+        left, moved = self._has(fund, "encumbered", reference), change(draft.postings, fund, "encumbered", reference)
+        if draft.kind is Kind.ENCUMBRANCE and moved:
+            year, bound = draft.effective.year, (draft.purpose, draft.payee_class, draft.payee)
+            last = parse_day(draft.terms[0][1]) if draft.terms else None
+            if made is None:
+                made = Promise(year, last, bound, 0, year)
+            elif left == 0:
+                since = made.since if made.bound == bound else entry.seq
+                made = Promise(year, last, bound, since, min(year, made.oldest))
+            else:
+                made = made._replace(year=min(year, made.year), last=last or made.last)
+                made = made._replace(oldest=min(year, made.oldest))
+        elif draft.kind in MIRRORS and moved > 0 and made is not None:
+            made = made._replace(year=made.oldest)
+        if made is not None:
+            self.promises[fund, reference] = made
 
-    def promise(self, fund: str, reference: str) -> Promise | None:
-        """The promise of a fund under a reference."""
-        made: Promise | None = None
-        left = 0
-        for entry in self.entries:
-            draft = entry.draft
-            moved = change(draft.postings, fund, "encumbered", reference)
-            if draft.kind is Kind.ENCUMBRANCE and moved:
-                year, bound = draft.effective.year, (draft.purpose, draft.payee_class, draft.payee)
-                last = parse_day(draft.terms[0][1]) if draft.terms else None
-                if made is None:
-                    made = Promise(year, last, bound, 0, year)
-                elif left == 0:
-                    since = made.since if made.bound == bound else entry.seq
-                    made = Promise(year, last, bound, since, min(year, made.oldest))
-                else:
-                    made = made._replace(year=min(year, made.year), last=last or made.last)
-                    made = made._replace(oldest=min(year, made.oldest))
-            elif draft.kind in MIRRORS and moved > 0 and made is not None:
-                made = made._replace(year=made.oldest)
-            left += moved
-        return made
+    def _comes_in(self, entry: Entry) -> None:
+        """What was new money of each fund, and of which year."""
+        draft, year = entry.draft, entry.draft.effective.year
+        brought: dict[str, int] = {}
+        if draft.kind in MIRRORS:
+            year = self.entries[int(draft.reference) - 1].draft.effective.year
+            brought = {fund: -fen for fund, fen in self._brought.get(int(draft.reference), {}).items()}
+        elif draft.kind not in (Kind.RECOVERY, Kind.LOAN, Kind.REPAYMENT):
+            brought = {fund: self._new_money(draft, fund) for fund in {p.fund for p in draft.postings}}
+        self._brought[entry.seq] = brought
+        for fund, fen in brought.items():
+            self._inflows[fund, year] = self._inflows.get((fund, year), 0) + fen
+
+    def _new_money(self, draft: Draft, fund: str) -> int:
+        new = amount(draft.postings, "D", fund=fund, account="authority")
+        for giver in {p.detail for p in draft.postings if (p.fund, p.account) == (fund, "transfer_in")}:
+            came = change(draft.postings, fund, "transfer_in", giver)
+            net = self._has(fund, "transfer_in", giver) - self._has(fund, "transfer_out", giver)
+            new -= came - (max(0, net + came) - max(0, net))
+        return new
 
     def inflow(self, fund: str, years: Iterable[int]) -> int:
         """What was new money of a fund in these years; 0 where it is below."""
-        balances: dict[tuple[str, str, str], int] = {}
-        brought: list[int] = []
-        total = 0
-        for entry in self.entries:
-            draft, new = entry.draft, 0
-            if draft.kind not in (Kind.RECOVERY, Kind.LOAN, Kind.REPAYMENT, *MIRRORS):
-                new = amount(draft.postings, "D", fund=fund, account="authority")
-                givers = {p.detail for p in draft.postings if (p.fund, p.account) == (fund, "transfer_in")}
-                for giver in givers:
-                    came = change(draft.postings, fund, "transfer_in", giver)
-                    net = balances.get((fund, "transfer_in", giver), 0) - balances.get((fund, "transfer_out", giver), 0)
-                    new -= came - (max(0, net + came) - max(0, net))
-            brought.append(new)
-            year = draft.effective.year
-            if draft.kind in MIRRORS:
-                named = int(draft.reference)
-                year, new = self.entries[named - 1].draft.effective.year, -brought[named - 1]
-            total += new if year in years else 0
-            for p in draft.postings:
-                balances[p[:3]] = balances.get(p[:3], 0) + moved_by(p)
-        return max(0, total)
+        return max(0, sum(self._inflows.get((fund, year), 0) for year in years))
 
     def lapsing(self, fund: str, year: int) -> int:
         """What lapses at the end of a year of what a fund has left of it."""
-        left, rule = self._has(fund, "unencumbered", str(year)), self.funds()[fund]
+        left, rule = self._has(fund, "unencumbered", str(year)), self.funds[fund]
         if not rule.carry_forward:
             return left
         if not rule.surplus_after_years:
@@ -187,7 +198,7 @@ class Model:
 
     def lapsed(self, fund: str, fen: int, since: int, year: int) -> int:
         """What has lapsed of budget of the year `since` that comes back in a later year."""
-        rule = self.funds()[fund]
+        rule = self.funds[fund]
         if since >= year:
             return 0
         if not rule.carry_forward:
@@ -198,18 +209,20 @@ class Model:
         inflow = self.inflow(fund, range(year - rule.surplus_after_years, year + 1))
         return max(0, min(fen, left - inflow - self._has(fund, "due_to")))
 
-    def _drafts(self, *kinds: Kind) -> Iterator[Draft]:
-        return (entry.draft for entry in self.entries if entry.draft.kind in kinds)
-
     def _has(self, fund: str, account: str, detail: str | None = None) -> int:
-        found = [f for (n, a, d), f in self.balances.items() if (n, a) == (fund, account) and detail in (None, d)]
+        if detail is not None:
+            return self.balances.get((fund, account, detail), 0)
+        found = [f for (n, a, _), f in self.balances.items() if (n, a) == (fund, account)]
         return sum(found)
 
-    def _after(self, postings: Iterable[Posting]) -> dict[tuple[str, str, str], int]:
+    def _after(self, postings: Sequence[Posting]) -> dict[tuple[str, str, str], int]:
         after = dict(self.balances)
         for p in postings:
             after[p[:3]] = after.get(p[:3], 0) + moved_by(p)
-        return {key: fen for key, fen in after.items() if fen}
+        for key in {p[:3] for p in postings}:
+            if not after[key]:
+                del after[key]
+        return after
 
     def _named(self, reference: str) -> Entry | None:
         """The entry whose number a reference is, in plain decimal digits."""
@@ -219,16 +232,16 @@ class Model:
     # --- checks 2, 3, 5 ---
 
     def _is_known(self, draft: Draft) -> bool:
-        for entry in self.entries:
-            if entry.draft.key == draft.key:
-                demand(decides(entry.draft) == decides(draft), KeyConflict, "one key stands for one content")
-                return True
-        return False
+        known = self._known.get(draft.key)
+        if known is None:
+            return False
+        demand(decides(known) == decides(draft), KeyConflict, "one key stands for one content")
+        return True
 
     def _check_dates(self, draft: Draft, recorded: date) -> None:
         demand(not self.entries or recorded >= self.entries[-1].recorded, FuturePeriod, "recording runs forwards")
         demand(draft.effective <= recorded, FuturePeriod, "effective not after recording")
-        is_open = draft.effective >= self.open_from() or draft.kind is Kind.OPEN_FUND
+        is_open = draft.effective >= self.open_from or draft.kind is Kind.OPEN_FUND
         demand(is_open, PeriodClosed, "not in a closed period")
 
     def _check_shape(self, draft: Draft) -> None:
@@ -263,12 +276,12 @@ class Model:
         demand(mirrored, BadReversal, "of a kind that is mirrored")
         red = draft.kind is Kind.REVERSAL
         demand(old.effective.year == year if red else old.effective.year < year, BadReversal, "red or blue by the year")
-        demand(named.seq not in self.undone(), BadReversal, "not undone twice")
+        demand(named.seq not in self.undone, BadReversal, "not undone twice")
         claimed = any(account == "recovery" and detail == seq for _, account, detail in self.balances)
         demand(not claimed, BadReversal, "nothing is claimed back of it")
         for p in old.postings:
             if p.account in ("encumbered", "advanced"):
-                made = self.promise(p.fund, p.detail)
+                made = self.promises.get((p.fund, p.detail))
                 demand(made is None or made.since <= named.seq, BadReversal, "the promise is not bound since")
         expected = [turned(p, year, red=red) for p in old.postings]
         if not red:
@@ -287,7 +300,7 @@ class Model:
             if freed > 0:
                 sides, fen = "DC", self.lapsed(fund, freed, since, year)
             else:
-                sides, fen = "CD", 0 if self.funds()[fund].carry_forward else -freed
+                sides, fen = "CD", 0 if self.funds[fund].carry_forward else -freed
             if fen:
                 lines.append(Posting(fund, "unencumbered", str(year), sides[0], fen))
                 lines.append(Posting(fund, "authority", "", sides[1], fen))
@@ -296,7 +309,7 @@ class Model:
     # --- check 6 ---
 
     def _check_balance(self, draft: Draft) -> None:
-        opened, lines, names = self.funds(), draft.postings, dict.fromkeys(p.fund for p in draft.postings)
+        opened, lines, names = self.funds, draft.postings, dict.fromkeys(p.fund for p in draft.postings)
         for name in names:
             demand(name in opened, UnknownFund, "every fund is open")
         for name in names:
@@ -330,7 +343,7 @@ class Model:
         collects = any((p.fund, p.account) == (fund, "receivable") for p in draft.postings)
         if paid is None or not collects:
             return 0
-        made = self.promise(fund, paid.draft.reference) if paid.draft.reference else None
+        made = self.promises.get((fund, paid.draft.reference)) if paid.draft.reference else None
         year = paid.draft.effective.year
         return self.lapsed(fund, came, min(year, made.oldest) if made else year, draft.effective.year)
 
@@ -359,7 +372,7 @@ class Model:
         for into in taking:
             permits = [
                 permit
-                for permit in self.funds()[fund].permits
+                for permit in self.funds[fund].permits
                 if (permit.purpose, permit.payee_class) == (draft.purpose, draft.payee_class)
                 and (promised or permit.into == into)
                 and (any_day or in_force(permit, draft.effective))
@@ -376,11 +389,11 @@ class Model:
         elif kind is Kind.CLOSE:
             month = Month.parse(draft.terms[0][1])
             demand(month < Month.of(effective), PeriodClosed, "a month that is over")
-            demand(month.first_day >= self.open_from(), PeriodClosed, "after the last one closed")
+            demand(month.first_day >= self.open_from, PeriodClosed, "after the last one closed")
             left = [int(detail) for _, account, detail in self.balances if account == "unencumbered"]
             demand(all(year >= (month + 1).year for year in left), Malformed, "nothing is left of its budget")
         elif kind is Kind.REOPEN:
-            demand(Month.parse(draft.terms[0][1]).first_day < self.open_from(), PeriodClosed, "a month that is closed")
+            demand(Month.parse(draft.terms[0][1]).first_day < self.open_from, PeriodClosed, "a month that is closed")
         elif kind is Kind.CARRY_FORWARD:
             self._check_year_end(draft)
         elif kind in (Kind.ENCUMBRANCE, *PAYMENTS):
@@ -399,7 +412,7 @@ class Model:
     def _check_definition(self, draft: Draft) -> None:
         demand(defines_a_fund(draft.terms), Malformed, "the terms of a fund")
         fund = Fund.from_terms(draft.terms, document=draft.document, clause=draft.clause)
-        before = self.funds().get(fund.fund_id)
+        before = self.funds.get(fund.fund_id)
         demand((before is None) == (draft.kind is Kind.OPEN_FUND), UnknownFund, "opened once, amended when open")
         demand(draft.document and draft.clause, Malformed, "a document and a clause")
         years = fund.surplus_after_years
@@ -432,17 +445,17 @@ class Model:
         demand(not adds or draft.reference, Malformed, "a reference")
         touched = [p for p in draft.postings if p.account in ("encumbered", "advanced")]
         for p in touched:
-            made = self.promise(p.fund, p.detail)
+            made = self.promises.get((p.fund, p.detail))
             if p.account == "encumbered" and made is not None and made.last is not None:
                 left = self._has(p.fund, "encumbered", p.detail)
                 over = draft.effective > made.last and (left or not adds)
                 demand(not over, PromiseExpired, "not after the last day of the promise")
         for p in touched:
-            made = self.promise(p.fund, p.detail)
+            made = self.promises.get((p.fund, p.detail))
             if made and self._has(p.fund, "encumbered", p.detail) + self._has(p.fund, "advanced", p.detail):
                 asked = (draft.purpose, draft.payee_class, draft.payee)
                 demand(made.bound == asked, OutsideFence, "the purpose and payee that the promise is bound to")
-            if made and adds and self._has(p.fund, "encumbered", p.detail) and not self.funds()[p.fund].carry_forward:
+            if made and adds and self._has(p.fund, "encumbered", p.detail) and not self.funds[p.fund].carry_forward:
                 demand(made.year == draft.effective.year, Malformed, "a promise is of one year where budget lapses")
         if draft.kind is Kind.SETTLEMENT:
             for fund in {p.fund for p in draft.postings}:
@@ -453,7 +466,7 @@ class Model:
     def _check_release(self, draft: Draft) -> None:
         for fund in {p.fund for p in draft.postings}:
             freed = amount(draft.postings, "D", fund=fund, account="encumbered")
-            made = self.promise(fund, draft.reference)
+            made = self.promises.get((fund, draft.reference))
             lapsed = self.lapsed(fund, freed, made.year, draft.effective.year) if made else 0
             cut = amount(draft.postings, "C", fund=fund, account="authority")
             demand(cut == lapsed, Malformed, "what has lapsed is cut from authority")
@@ -462,7 +475,7 @@ class Model:
         for fund in {p.fund for p in draft.postings}:
             accounts = {p.account for p in draft.postings if p.fund == fund}
             demand(not {"due_from", "due_to"} <= accounts, Malformed, "no fund lends and borrows")
-            rule = self.funds()[fund]
+            rule = self.funds[fund]
             lasting = rule.carry_forward and not rule.surplus_after_years
             demand(lasting or "due_from" not in accounts, OutsideFence, "a fund whose budget lapses lends nothing")
             borrows = "due_to" in accounts and not rule.carry_forward
@@ -471,7 +484,7 @@ class Model:
     def _check_claim(self, reference: str, lines: Iterable[Posting]) -> None:
         """The rule of a claw-back, of one and of the mirror of a waiver."""
         paid = self._named(reference)
-        if paid is None or paid.draft.kind not in PAYMENTS or paid.seq in self.undone():
+        if paid is None or paid.draft.kind not in PAYMENTS or paid.seq in self.undone:
             raise Malformed("a payment that is not undone")
         for fund in {p.fund for p in lines}:
             claimed = change(lines, fund, "recovery") + self._has(fund, "recovery", reference)
@@ -496,7 +509,10 @@ class Model:
 
     def _check_overdrawn(self, draft: Draft) -> None:
         after = self._after(draft.postings)
-        demand(all(0 <= fen <= LARGEST for fen in after.values()), Overdrawn, "no balance below 0 or beyond 64 bits")
+        touched = {p[:3] for p in draft.postings}
+        demand(
+            all(0 <= after.get(key, 0) <= LARGEST for key in touched), Overdrawn, "no balance below 0 or beyond 64 bits"
+        )
         if draft.kind is Kind.SURRENDER or draft.kind in MIRRORS:
             for (fund, account, source), fen in after.items():
                 if account == "surrendered":
