@@ -447,6 +447,21 @@ def test_a_waiver_undone_claims_again_and_no_more_than_was_paid() -> None:
     assert compare(desk, both(desk), desk.reversing(waived)) == "BadReversal"
 
 
+def test_a_fund_that_paid_nothing_in_an_entry_claims_nothing_back_of_it() -> None:
+    """Found by a random history: of a payment of another fund it claims too much, of what paid no cash nothing is."""
+    desk = Desk(*FUNDS)
+    desk.fund(SHARE, 100)
+    desk.promise(SHARE, 50, "works")
+    ahead = desk.book(desk.advancing(SHARE, 50, "works"))
+    settled = desk.chain(desk.settling(SHARE, 50, ahead))[0]
+    claim = desk.claiming(ahead, {SHARE.fund_id: 1})
+    elsewhere = replace(claim, postings=tuple(p._replace(fund=LENT.fund_id) for p in claim.postings))
+    assert compare(desk, both(desk), elsewhere) == "Overdrawn"
+    again = replace(claim, reference=str(settled.seq))
+    postings = tuple(p._replace(detail=again.reference) for p in again.postings)
+    assert compare(desk, both(desk), replace(again, postings=postings)) == "Malformed"
+
+
 # --- what the house plan forbids --------------------------------------------------------------------------------------
 
 

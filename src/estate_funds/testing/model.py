@@ -486,10 +486,10 @@ class Model:
         paid = self._named(reference)
         if paid is None or paid.draft.kind not in PAYMENTS or paid.seq in self.undone:
             raise Malformed("a payment that is not undone")
+        demand(amount(paid.draft.postings, "C", account="cash"), Malformed, "one that paid cash")
         for fund in {p.fund for p in lines}:
             claimed = change(lines, fund, "recovery") + self._has(fund, "recovery", reference)
             given = amount(paid.draft.postings, "C", fund=fund, account="cash")
-            demand(given, Malformed, "the fund paid")
             demand(claimed <= given, Overdrawn, "no more than it paid")
 
     def _check_recovery(self, draft: Draft) -> None:
