@@ -514,8 +514,7 @@ class Model:
             all(0 <= after.get(key, 0) <= LARGEST for key in touched), Overdrawn, "no balance below 0 or beyond 64 bits"
         )
         if draft.kind is Kind.SURRENDER or draft.kind in MIRRORS:
-            for (fund, account, source), fen in after.items():
-                if account == "surrendered":
-                    moved = after.get((fund, "transfer_in", source), 0) - after.get((fund, "transfer_out", source), 0)
-                    gave = after.get((fund, "funding", source), 0) + max(0, moved)
-                    demand(fen <= gave, Overdrawn, "no source is given back more than it gave")
+            given = ("funding", "transfer_in", "transfer_out", "surrendered")
+            for fund, source in {(p.fund, p.detail) for p in draft.postings if p.account in given}:
+                funding, came, went, back = (after.get((fund, account, source), 0) for account in given)
+                demand(back <= funding + max(0, came - went), Overdrawn, "no source is given back more than it gave")
