@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -40,37 +40,10 @@ from estate_funds.columns import Drafts
 from estate_funds.errors import EstateFundsError, OutsideFence, Overdrawn, StoreError
 from estate_funds.journal import Draft, Evidence
 from estate_funds.store import Store, ledger_url
+from estate_funds.testing.simulate.blocks import FULL, set_block
 from estate_funds.vouchers import advance, open_fund, promise, receive, settle, spend
 
-# --- sizes ----------------------------------------------------------------------------------------------------------
-
-FULL = 8192
-SMALL = 64
-
-
-def set_block(leaves: int) -> None:
-    """Seal blocks of so many entries, and take snapshots after a quarter of that, in this process."""
-    from estate_funds import merkle
-    from estate_funds.audit import journal
-    from estate_funds.store import state, writer
-
-    for module in (merkle, state, writer, journal):
-        if hasattr(module, "BLOCK_LEAVES"):
-            module.BLOCK_LEAVES = leaves  # type: ignore[attr-defined]
-    writer.SNAPSHOT_ENTRIES = leaves // 4
-    writer._SHIFT = leaves.bit_length() - 1
-    merkle.Subtrees.__init__.__kwdefaults__["block"] = leaves
-
-
-@contextlib.contextmanager
-def blocks_of(leaves: int) -> Iterator[None]:
-    """The same for a while."""
-    set_block(leaves)
-    try:
-        yield
-    finally:
-        set_block(FULL)
-
+SMALL = 64  # entries of a sealed block, instead of FULL
 
 # --- the work -------------------------------------------------------------------------------------------------------
 

@@ -105,6 +105,8 @@ def test_no_float_and_no_stray_division_touches_money() -> None:
     for path in FILES:
         if room_of(path) in ("money", "assess", "registry", "report", "columns"):
             continue  # the two sums, plausibility of areas, printing, and places in arrays
+        if room_of(path) == "testing" and path.name not in ("model.py", "rules.py"):
+            continue  # sizes of what is drawn, chances and seconds; the second ledger divides nothing either
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.FloorDiv):
                 left = node.left

@@ -33,6 +33,7 @@ from estate_funds.case import Posted
 from estate_funds.errors import EvidenceError, LedgerFormatError, OutsideFence, StoreError, StoreUnavailable
 from estate_funds.journal import Draft
 from estate_funds.store import Store, ledger_url
+from estate_funds.testing.simulate.blocks import blocks_of
 from estate_funds.vouchers import receive
 from faults import FULL, FUND, SMALL, Databases, Files, Nursery, Outcome, Server, Truth, paper, spending
 from test_migrations import write_format_1
@@ -166,7 +167,7 @@ def told(what: str, hit: Counter[str]) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_process_leaves_whole_batches(kind: str, request: pytest.FixtureRequest, tmp_path: Path, nursery: Nursery) -> None:  # fmt: skip
-    with faults.blocks_of(SMALL):
+    with blocks_of(SMALL):
         world = prepared(tmp_path, places_of(request, kind, tmp_path), SMALL, nursery)
         hit = kill_work(world, nursery, 9, 3, seed=4)
     assert told(kind, hit) >= 10
@@ -177,7 +178,7 @@ def test_a_killed_process_leaves_whole_batches(kind: str, request: pytest.Fixtur
 @pytest.mark.parametrize(("leaves", "calls", "moments"), [(SMALL, 140, 80), (FULL, 8, 8)])
 def test_killed_some_hundred_times(kind: str, leaves: int, calls: int, moments: int, request: pytest.FixtureRequest, tmp_path: Path, nursery: Nursery) -> None:  # fmt: skip
     seed = time.time_ns()
-    with faults.blocks_of(leaves):
+    with blocks_of(leaves):
         world = prepared(tmp_path, places_of(request, kind, tmp_path), leaves, nursery)
         hit = kill_work(world, nursery, calls, moments, seed)
     assert told(f"{kind}, blocks of {leaves}, seed {seed}", hit) >= 0.95 * (calls + moments) - 1
@@ -297,7 +298,7 @@ def kill_server(server: Server, folder: Path, nursery: Nursery, ways: list[str],
 
 
 def test_a_killed_server_loses_nothing(server: Server, tmp_path: Path, nursery: Nursery) -> None:
-    with faults.blocks_of(SMALL):
+    with blocks_of(SMALL):
         kills, errors = kill_server(server, tmp_path, nursery, ["immediate", "backend", "fast"] * 2, seed=4)
     assert kills >= 3
     assert errors >= 2
@@ -306,7 +307,7 @@ def test_a_killed_server_loses_nothing(server: Server, tmp_path: Path, nursery: 
 @pytest.mark.long
 def test_a_server_killed_many_times(server: Server, tmp_path: Path, nursery: Nursery) -> None:
     seed = time.time_ns()
-    with faults.blocks_of(SMALL):
+    with blocks_of(SMALL):
         ways = ["immediate"] * 30 + ["backend"] * 30 + ["fast"] * 10
         kills, errors = kill_server(server, tmp_path, nursery, ways, seed)
     print(f"\nserver, seed {seed}: {kills} kills, {errors} errors")

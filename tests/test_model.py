@@ -447,6 +447,19 @@ def test_a_waiver_undone_claims_again_and_no_more_than_was_paid() -> None:
     assert compare(desk, both(desk), desk.reversing(waived)) == "BadReversal"
 
 
+def test_a_mirror_takes_off_new_money_what_was_not_given_back_meanwhile() -> None:
+    """Found by simulation (seed 6): a mirror is judged by what its funds gave each other by then."""
+    open_two = replace(TWO_YEARS, permits=open_handed(TWO_YEARS))
+    desk = Desk(open_two, replace(LENT, permits=open_handed(LENT)))
+    desk.fund(LENT, 100, on=date(2021, 3, 1))
+    came = desk.book(desk.moving(LENT, open_two, 70, "refund", on=date(2021, 4, 1)))
+    desk.book(desk.moving(open_two, LENT, 60, "refund", on=date(2021, 5, 1)))
+    desk.fund(open_two, 65, on=date(2021, 6, 1))
+    desk.book(desk.reversing(came, on=date(2021, 7, 1)))
+    assert desk.ledger.inflows[open_two.fund_id, 2021] == 70 + 65 - 10
+    assert both(desk).inflow(open_two.fund_id, [2021]) == 125
+
+
 def test_a_fund_that_paid_nothing_in_an_entry_claims_nothing_back_of_it() -> None:
     """Found by a random history: of a payment of another fund it claims too much, of what paid no cash nothing is."""
     desk = Desk(*FUNDS)

@@ -23,7 +23,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-import faults
 from conftest import HANDS, ROOT, TODAY
 from estate_funds import Books
 from estate_funds.audit import AuditReport
@@ -34,6 +33,7 @@ from estate_funds.ledger import Ledger, refold
 from estate_funds.merkle import Frontier, tree_root
 from estate_funds.store import Store, ledger_url
 from estate_funds.store.rows import entry_row, line_rows
+from estate_funds.testing.simulate.blocks import blocks_of
 from estate_funds.vouchers import spend
 from faults import JOURNAL
 from journals import PAPERS, SHARE, full_history, papers
@@ -730,7 +730,7 @@ def without_triggers(connection: sa.Connection) -> list[str]:
 
 @pytest.fixture(scope="module")
 def small_blocks() -> Iterator[None]:
-    with faults.blocks_of(LEAVES):
+    with blocks_of(LEAVES):
         yield
 
 

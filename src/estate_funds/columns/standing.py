@@ -22,7 +22,7 @@ from estate_funds.columns.sheet import KINDS, NO_ACCOUNT, NO_KIND, Flags, Sheet,
 from estate_funds.errors import Refusal
 from estate_funds.funds import Account, Fund, Side
 from estate_funds.journal import Draft, Evidence, Kind, Posting
-from estate_funds.ledger import PAYMENTS, BalanceKey, Ledger, Promise, renewed
+from estate_funds.ledger import PAYMENTS, BalanceKey, Ledger, Promise, add_to, renewed
 from estate_funds.ledger.checks import check_fence, check_liability
 from estate_funds.ledger.shapes import FENCED, HANDED
 from estate_funds.money import MAX_FEN
@@ -366,7 +366,7 @@ class Standing:
         np.add.at(total, flow, sheet.amount[came])
         for at, fen in zip(first.tolist(), total.tolist(), strict=True):
             name = (sheet.fund_names[sheet.fund[came[at]]], int(years[at]))
-            inflows[name] = inflows.get(name, 0) + fen
+            add_to(inflows, name, fen)
 
     @cached_property
     def _inflows(self) -> Ints:

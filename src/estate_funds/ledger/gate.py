@@ -22,6 +22,7 @@ from estate_funds.ledger.records import (
     Nothing,
     Past,
     Promise,
+    add_to,
     attempt_key,
     booked_of,
     came_in,
@@ -42,7 +43,9 @@ class Ledger:
 
     funds: dict[str, Fund] = field(default_factory=dict)
     balances: dict[BalanceKey, int] = field(default_factory=dict)  # those that are not 0
-    inflows: dict[tuple[str, int], int] = field(default_factory=dict)  # fund, year -> authority that came in
+    inflows: dict[tuple[str, int], int] = field(
+        default_factory=dict
+    )  # fund, year -> authority that came in; no noughts
     keys: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # key -> sequence, digest of content
     booked: dict[int, Booked] = field(default_factory=dict)  # sequence -> what a mirror or a claim-back asks for
     reversed: set[int] = field(default_factory=set)
@@ -105,13 +108,9 @@ class Ledger:
         if mirrors or draft.kind is Kind.ENCUMBRANCE:
             self._promise(entry)
         for year, fen in list(came_in(draft, self.entry(named(draft)) if mirrors else None, self.balances)):
-            self.inflows[year] = self.inflows.get(year, 0) + fen
+            add_to(self.inflows, year, fen)
         for key, change in changes_of(draft).items():
-            held = self.balances.get(key, 0) + change
-            if held:
-                self.balances[key] = held
-            else:
-                self.balances.pop(key, None)
+            add_to(self.balances, key, change)
         self.keys[draft.key] = (entry.seq, draft.content_digest)
         if draft.kind in DEFINING:
             fund = kinds.defined(draft)

@@ -6,12 +6,13 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from estate_funds.funds import Account, Side
 from estate_funds.journal import Draft, Kind, Posting
 from estate_funds.ledger.shapes import MIRRORS
 
+K = TypeVar("K")
 BalanceKey = tuple[str, str, str]  # fund, account, detail
 PAYMENTS = frozenset({Kind.DISBURSEMENT, Kind.SPENDING, Kind.ADVANCE, Kind.SETTLEMENT})
 D, C = Side.DEBIT.value, Side.CREDIT.value
@@ -79,6 +80,15 @@ class Nothing:
 
     def promise(self, fund: str, reference: str) -> None:
         """Nothing was booked before."""
+
+
+def add_to(sums: dict[K, int], key: K, fen: int) -> None:
+    """Add to one of many sums, of which none is kept that is 0: how many there are says the same however they grew."""
+    held = sums.get(key, 0) + fen
+    if held:
+        sums[key] = held
+    else:
+        sums.pop(key, None)
 
 
 def grown(promise: Promise | None, held_fen: int, draft: Draft, seq: int) -> Promise | None:

@@ -91,7 +91,6 @@ class Model:
         self.undone: set[int] = set()  # the numbers of the entries that a reversal or a correction names
         self.promises: dict[tuple[str, str], Promise] = {}  # by fund and reference
         self._known: dict[str, Draft] = {}  # by key
-        self._brought: dict[int, dict[str, int]] = {}  # by entry: what was new money of each fund
         self._inflows: dict[tuple[str, int], int] = {}  # by fund and year
 
     def copy(self) -> Model:
@@ -162,25 +161,22 @@ class Model:
             self.promises[fund, reference] = made
 
     def _comes_in(self, entry: Entry) -> None:
-        """What was new money of each fund, and of which year."""
-        draft, year = entry.draft, entry.draft.effective.year
-        brought: dict[str, int] = {}
-        if draft.kind in MIRRORS:
-            year = self.entries[int(draft.reference) - 1].draft.effective.year
-            brought = {fund: -fen for fund, fen in self._brought.get(int(draft.reference), {}).items()}
-        elif draft.kind not in (Kind.RECOVERY, Kind.LOAN, Kind.REPAYMENT):
-            brought = {fund: self._new_money(draft, fund) for fund in {p.fund for p in draft.postings}}
-        self._brought[entry.seq] = brought
-        for fund, fen in brought.items():
-            self._inflows[fund, year] = self._inflows.get((fund, year), 0) + fen
-
-    def _new_money(self, draft: Draft, fund: str) -> int:
-        new = amount(draft.postings, "D", fund=fund, account="authority")
-        for giver in {p.detail for p in draft.postings if (p.fund, p.account) == (fund, "transfer_in")}:
-            came = change(draft.postings, fund, "transfer_in", giver)
-            net = self._has(fund, "transfer_in", giver) - self._has(fund, "transfer_out", giver)
-            new -= came - (max(0, net + came) - max(0, net))
-        return new
+        """What was new money of each fund, and of which year: a mirror's counts in that of the entry that it names."""
+        draft, kind, lines, side = entry.draft, entry.draft.kind, entry.draft.postings, "D"
+        year, sign = draft.effective.year, 1
+        if kind in MIRRORS:
+            named = self.entries[int(draft.reference) - 1].draft
+            side, sign = ("D", 1) if kind is Kind.REVERSAL else ("C", -1)
+            kind, year, lines = named.kind, named.effective.year, lines[: len(named.postings)]
+        if kind in (Kind.RECOVERY, Kind.LOAN, Kind.REPAYMENT):
+            return
+        for fund in {p.fund for p in lines}:
+            new = sign * amount(lines, side, fund=fund, account="authority")
+            for giver in {p.detail for p in lines if (p.fund, p.account) == (fund, "transfer_in")}:
+                came = change(lines, fund, "transfer_in", giver)
+                net = self._has(fund, "transfer_in", giver) - self._has(fund, "transfer_out", giver)
+                new -= came - (max(0, net + came) - max(0, net))
+            self._inflows[fund, year] = self._inflows.get((fund, year), 0) + new
 
     def inflow(self, fund: str, years: Iterable[int]) -> int:
         """What was new money of a fund in these years; 0 where it is below."""
@@ -443,6 +439,11 @@ class Model:
     def _check_promise(self, draft: Draft) -> None:
         adds = draft.kind is Kind.ENCUMBRANCE
         demand(not adds or draft.reference, Malformed, "a reference")
+        if draft.kind is Kind.SETTLEMENT:
+            for fund in {p.fund for p in draft.postings}:
+                ahead = self._has(fund, "advanced", draft.reference)
+                settled = amount(draft.postings, "C", fund=fund, account="advanced")
+                demand(0 < ahead == settled, Malformed, "all that was advanced")
         touched = [p for p in draft.postings if p.account in ("encumbered", "advanced")]
         for p in touched:
             made = self.promises.get((p.fund, p.detail))
@@ -457,11 +458,6 @@ class Model:
                 demand(made.bound == asked, OutsideFence, "the purpose and payee that the promise is bound to")
             if made and adds and self._has(p.fund, "encumbered", p.detail) and not self.funds[p.fund].carry_forward:
                 demand(made.year == draft.effective.year, Malformed, "a promise is of one year where budget lapses")
-        if draft.kind is Kind.SETTLEMENT:
-            for fund in {p.fund for p in draft.postings}:
-                ahead = self._has(fund, "advanced", draft.reference)
-                settled = amount(draft.postings, "C", fund=fund, account="advanced")
-                demand(0 < ahead == settled, Malformed, "all that was advanced")
 
     def _check_release(self, draft: Draft) -> None:
         for fund in {p.fund for p in draft.postings}:

@@ -1,0 +1,92 @@
+"""Years of a district in minutes: whatever happens, the books are those of a second ledger, and every invariant holds.
+
+    python -m estate_funds.testing.simulate --seed 7 --steps 100000
+
+Each *life* is a district for five years (`life`): estates enrol, households move, assessments fail, rates are amended
+(`district`); money comes in, is promised, paid, lent, claimed back, lapses (`estate_funds.testing.events`); there are
+two writers, clocks that are wrong, processes that are killed between any two calls, a disk that fills, tears, forgets
+and rots (`disk`). After each step the ledger is held against the model (`estate_funds.testing.model`) and the ten
+invariants (`invariants`). Seed and version decide everything: the same numbers give the same steps, on any machine.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from estate_funds.errors import Refusal
+from estate_funds.journal import Kind
+from estate_funds.testing.events import VERBS
+from estate_funds.testing.simulate.blocks import blocks_of
+from estate_funds.testing.simulate.disk import FAULTS
+from estate_funds.testing.simulate.life import OUTAGES, Divergence, Life
+
+LONGEST = 2_000  # steps of one life; five years are over before, mostly
+_BLOCK = 64  # entries of a sealed block
+_MEMORY = Path("/dev/shm")  # where writes cost least; what is durable is for the simulation to say
+
+
+@dataclass
+class Outcome:
+    """What became of a simulation: steps and lives, what was reached, and what went wrong."""
+
+    seed: int
+    steps: int = 0
+    lives: int = 0
+    elapsed_s: float = 0
+    reached: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def unreached(self) -> list[str]:
+        """Verbs, refusals, events and faults that never came up: a simulation without them proves less than it says."""
+        return [name for name in EVERYTHING if not self.reached[name]]
+
+
+# All that a simulation has to come to.
+EVERYTHING = (
+    *(f"verb: {kind}" for kind in Kind),
+    *(f"refusal: {refusal.__name__}" for refusal in Refusal.__subclasses__()),
+    *(f"fault: {fault}" for fault in (*FAULTS, *OUTAGES)),
+    *(f"event: {verb}" for verb in VERBS),
+)
+
+
+def live(seed: int, steps: int) -> tuple[int, Counter[str], str]:
+    """One life from a seed: its steps, what was reached, and what went wrong, empty where nothing did."""
+    place = _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="estate-funds-life-", dir=place) as folder, blocks_of(_BLOCK):
+        life = Life(seed, Path(folder))
+        try:
+            life.run(steps)
+        except Divergence as found:
+            return life.number, life.reached, str(found)
+        return life.number, life.reached, ""
+
+
+def simulate(seed: int, steps: int, *, workers: int = 1) -> Iterator[Outcome]:
+    """Lives of the seeds from `seed` on until there were so many steps; the outcome so far after each of them.
+
+    Which lives there are does not depend on `workers`, the number of processes.
+    """
+    outcome, began = Outcome(seed), time.monotonic()
+    with ProcessPoolExecutor(workers) as pool:
+        number, waiting = seed, list[Future[tuple[int, Counter[str], str]]]()
+        while outcome.steps < steps and not outcome.failures:
+            while len(waiting) < 2 * workers:
+                waiting.append(pool.submit(live, number, LONGEST))
+                number += 1
+            made, reached, failure = waiting.pop(0).result()
+            outcome.steps, outcome.lives = outcome.steps + made, outcome.lives + 1
+            outcome.reached += reached
+            outcome.failures += [failure] if failure else []
+            outcome.elapsed_s = time.monotonic() - began
+            yield outcome
+        for future in waiting:
+            future.cancel()

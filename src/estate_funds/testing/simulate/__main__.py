@@ -1,0 +1,70 @@
+"""The command: `python -m estate_funds.testing.simulate --seed N --steps M`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from estate_funds import __version__
+from estate_funds.testing.simulate import LONGEST, Outcome, simulate
+
+_SHOWN_EVERY_S = 10
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Simulate, and say what was reached; 0 where all is well, 1 for a divergence or something that never came up."""
+    parser = argparse.ArgumentParser(prog="python -m estate_funds.testing.simulate", description=__doc__)
+    parser.add_argument("--seed", type=_number, default=1, help="of the first life; the next ones count on")
+    parser.add_argument("--steps", type=_number, default=10_000, help="how many, at the least")
+    parser.add_argument("--workers", type=_number, default=1, help="processes; what they find does not depend on it")
+    asked = parser.parse_args(arguments)
+    print(f"estate_funds {__version__}, seed {asked.seed}, {asked.steps:,} steps")
+    outcome, shown = Outcome(asked.seed), time.monotonic()
+    for outcome in simulate(asked.seed, asked.steps, workers=max(1, asked.workers)):
+        if time.monotonic() - shown > _SHOWN_EVERY_S:
+            shown = time.monotonic()
+            print(f"  {outcome.steps:,} steps, {_rate(outcome)} a second", file=sys.stderr, flush=True)
+    print(report(outcome))
+    return 1 if outcome.failures or outcome.unreached else 0
+
+
+def report(outcome: Outcome) -> str:
+    """What was done, what was reached, and what went wrong."""
+    lines = [f"{outcome.lives:,} lives, {outcome.steps:,} steps, {_rate(outcome)} a second"]
+    groups: dict[str, Counter[str]] = {}
+    for name, count in outcome.reached.items():
+        group, _, what = name.partition(": ")
+        groups.setdefault(group, Counter())[what] += count
+    for group, found in sorted(groups.items()):
+        lines.append(f"\n{group}s ({sum(found.values()):,})")
+        lines += [
+            f"  {count:>9,}  {what}" for what, count in sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+        ]
+    if outcome.unreached:
+        lines.append("\nnever reached, so nothing was proved of it: " + ", ".join(outcome.unreached))
+        lines.append("  to do:  more steps, or another seed")
+    for failure in outcome.failures:
+        seed = failure.partition("seed ")[2].partition(",")[0]
+        lines.append(f"\nDIVERGENCE\n{failure}")
+        again = f"python -m estate_funds.testing.simulate --seed {seed} --steps {LONGEST}"
+        lines.append(f"  to see it again with estate_funds {__version__}:  {again}")
+    if not (outcome.failures or outcome.unreached):
+        lines.append("\nno divergence: every step left the books as the model has them, and every invariant held")
+    return "\n".join(lines)
+
+
+def _rate(outcome: Outcome) -> str:
+    return f"{outcome.steps / max(outcome.elapsed_s, 1e-9):,.0f}"
+
+
+def _number(text: str) -> int:
+    number = int(text.replace("_", "").replace(",", ""))
+    if number < 0:
+        raise argparse.ArgumentTypeError("a whole number, 0 or more, is wanted")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
