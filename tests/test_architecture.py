@@ -41,7 +41,7 @@ ONLY_IN = {
     "cryptography": {"checkpoint"},
     "alembic": {"store"},
     "sqlmodel": {"store"},
-    "sqlalchemy": {"store", "books"},
+    "sqlalchemy": {"store", "books", "testing"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

@@ -192,8 +192,12 @@ def last_snapshot(connection: Connection, sql: Statements) -> int:
 
 
 def snapshot_due(ledger: Ledger, since: int) -> bool:
-    """Whether so many entries lie behind the snapshot `since` that the next one costs a row an entry at most."""
-    return ledger.seq - since >= max(SNAPSHOT_ENTRIES, len(ledger.balances) + len(ledger.inflows))
+    """Whether so many entries lie behind the snapshot `since` that the next one costs a row an entry at most.
+
+    Without a balance there is none: it would have no row, and nobody could tell that it was taken.
+    """
+    rows = len(ledger.balances) + len(ledger.inflows)
+    return rows > 0 and ledger.seq - since >= max(SNAPSHOT_ENTRIES, rows)
 
 
 def take_snapshot(connection: Connection, sql: Statements, ledger: Ledger) -> None:

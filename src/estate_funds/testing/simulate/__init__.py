@@ -11,6 +11,7 @@ invariants (`invariants`). Seed and version decide everything: the same numbers 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import time
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from estate_funds.errors import Refusal
 from estate_funds.journal import Kind
@@ -40,6 +42,7 @@ class Outcome:
     steps: int = 0
     lives: int = 0
     elapsed_s: float = 0
+    digest: str = ""  # over the heads of all journals that were written
     reached: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -58,16 +61,25 @@ EVERYTHING = (
 )
 
 
-def live(seed: int, steps: int) -> tuple[int, Counter[str], str]:
-    """One life from a seed: its steps, what was reached, and what went wrong, empty where nothing did."""
+class Lived(NamedTuple):
+    """What became of one life; `failure` is empty where nothing went wrong."""
+
+    steps: int
+    head: str
+    reached: Counter[str]
+    failure: str = ""
+
+
+def live(seed: int, steps: int) -> Lived:
+    """One life from a seed."""
     place = _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="estate-funds-life-", dir=place) as folder, blocks_of(_BLOCK):
         life = Life(seed, Path(folder))
         try:
             life.run(steps)
         except Divergence as found:
-            return life.number, life.reached, str(found)
-        return life.number, life.reached, ""
+            return Lived(life.number, life.head, life.reached, str(found))
+        return Lived(life.number, life.head, life.reached)
 
 
 def simulate(seed: int, steps: int, *, workers: int = 1) -> Iterator[Outcome]:
@@ -77,15 +89,16 @@ def simulate(seed: int, steps: int, *, workers: int = 1) -> Iterator[Outcome]:
     """
     outcome, began = Outcome(seed), time.monotonic()
     with ProcessPoolExecutor(workers) as pool:
-        number, waiting = seed, list[Future[tuple[int, Counter[str], str]]]()
+        number, waiting = seed, list[Future[Lived]]()
         while outcome.steps < steps and not outcome.failures:
             while len(waiting) < 2 * workers:
-                waiting.append(pool.submit(live, number, LONGEST))
+                waiting.append(pool.submit(live, number, min(steps, LONGEST)))
                 number += 1
-            made, reached, failure = waiting.pop(0).result()
-            outcome.steps, outcome.lives = outcome.steps + made, outcome.lives + 1
-            outcome.reached += reached
-            outcome.failures += [failure] if failure else []
+            lived = waiting.pop(0).result()
+            outcome.steps, outcome.lives = outcome.steps + lived.steps, outcome.lives + 1
+            outcome.digest = hashlib.sha256(f"{outcome.digest} {lived.head}".encode()).hexdigest()
+            outcome.reached.update(lived.reached)
+            outcome.failures += [lived.failure] if lived.failure else []
             outcome.elapsed_s = time.monotonic() - began
             yield outcome
         for future in waiting:

@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 def report(outcome: Outcome) -> str:
     """What was done, what was reached, and what went wrong."""
     lines = [f"{outcome.lives:,} lives, {outcome.steps:,} steps, {_rate(outcome)} a second"]
+    lines.append(f"their journals: sha256:{outcome.digest}")
     groups: dict[str, Counter[str]] = {}
     for name, count in outcome.reached.items():
         group, _, what = name.partition(": ")

@@ -22,6 +22,7 @@ from estate_funds.errors import EstateFundsError, InvariantBroken, Refusal, Seal
 from estate_funds.evidence import EvidenceFolder
 from estate_funds.journal import Draft
 from estate_funds.ledger import Ledger
+from estate_funds.merkle import tree_root
 from estate_funds.testing import events
 from estate_funds.testing.events import HANDS, SLIPS, VERBS, Event, Known
 from estate_funds.testing.model import Model
@@ -52,6 +53,7 @@ class Clerk:
 
     def starts(self) -> None:
         """A new process; the books are opened when they are first wanted."""
+        self.process.is_swept()
         self.process, self._books = Process(), None
 
     @property
@@ -100,6 +102,7 @@ class Life:
         self.clerks = [Clerk(self.disk), Clerk(self.disk)]  # the second asks now and then
         self.kept: list[_Kept] = []
         self.waiting: list[Draft] = []
+        self.last: Clerk | None = None  # whose ledger is known
         verbs = list(VERBS)
         self.verbs = self.random.choices(verbs, k=len(verbs)) + verbs[:: self.random.choice((1, 1, 2, 3))]
         self.slips = self.random.choice((0.02, 0.1, 0.25))
@@ -121,6 +124,11 @@ class Life:
             for clerk in self.clerks:
                 clerk.process.is_swept()
         return self.reached
+
+    @property
+    def head(self) -> str:
+        """What names the journal that this life has written."""
+        return f"{len(self.model.entries)}:{tree_root(b''.join(e.leaf for e in self.model.entries)).hex()}"
 
     def _begin(self) -> None:
         papers = EvidenceFolder(self.folder / "books.db.evidence")
@@ -155,8 +163,9 @@ class Life:
 
     def _asked(self, clerk: Clerk) -> list[Draft]:
         """What a writer asks for in this step: for the district, or for an event of the books."""
-        key, chance, books = f"step/{self.number}", self.random.random(), clerk.books.ledger
-        self.known.ledger = books
+        if clerk is not self.last:
+            self.known.ledger, self.last = clerk.books.ledger, clerk
+        key, chance, books = f"step/{self.number}", self.random.random(), self.known.ledger
         if chance < 0.06:
             return self._told("claims", self.district.claims(books, self.day))
         if chance < 0.08:
@@ -223,6 +232,7 @@ class Life:
             self.reached[f"verb: {entry.draft.kind}"] += 1
             self.invariants.see(entry)
         self.known.add(new)
+        self.known.ledger, self.last = ledger, clerk
 
     # --- faults ---
 
@@ -271,8 +281,8 @@ class Life:
             if fault == "power cut":
                 self._loses_power(durable[-1])
             else:
-                clerk.process.is_swept()
                 clerk.starts()
+                self.last = None
             self._is_before_or_after(clerk, after, drafts)
         finally:
             clerk.process.committed = lambda: None
@@ -290,11 +300,8 @@ class Life:
     def _loses_power(self, durable: Image) -> None:
         """All processes are gone; the disk has what was durable, and of what came after, anything."""
         written = self.disk.image()
-        for clerk in self.clerks:
-            clerk.process.is_swept()
+        self._stops()
         self.disk.restore(after_power_cut(durable, written, self.random))
-        for clerk in self.clerks:
-            clerk.starts()
 
     def _is_before_or_after(self, clerk: Clerk, after: Model, drafts: Sequence[Draft]) -> None:
         """The books are as before what was under way, or as after it; then it is asked again, and comes to the same."""
@@ -353,9 +360,7 @@ class Life:
         self.disk.restore(rotten(sound, self.random))
         try:
             books = self.clerks[0].books
-            clean = not [
-                f for f in books.audit(kept_heads=[_head(self.model)]).findings if f.severity is Severity.ERROR
-            ]
+            clean = not [f for f in books.audit(kept_heads=[self.head]).findings if f.severity is Severity.ERROR]
             whole = clean and [e.leaf for e in books.entries()] == self.invariants.leaves
             self.reached[f"event: rot {'changed nothing that counts' if clean else 'was found by the audit'}"] += 1
             if clean and not (whole and books.ledger.balances == self.model.balances):
@@ -366,8 +371,9 @@ class Life:
         self.disk.restore(sound)
 
     def _stops(self) -> None:
+        """All processes end; new ones begin."""
+        self.last = None
         for clerk in self.clerks:
-            clerk.process.is_swept()
             clerk.starts()
 
     # --- a closer look ---
@@ -389,9 +395,9 @@ class Life:
         stored = [(entry.seq, entry.recorded, entry.leaf) for entry in books.entries()]
         if stored != [(entry.seq, entry.recorded, entry.leaf) for entry in self.model.entries]:
             raise InvariantBroken("the journal on the disk is not that of the model")
-        if books.verify() != _head(self.model):
+        if books.verify() != self.head:
             raise InvariantBroken("the sealed blocks replay to another head")
-        found = [f for f in books.audit(kept_heads=[_head(self.model)]).findings if f.severity is Severity.ERROR]
+        found = [f for f in books.audit(kept_heads=[self.head]).findings if f.severity is Severity.ERROR]
         if found:
             raise InvariantBroken(f"the audit of sound books finds {found[:3]}")
 
@@ -417,9 +423,3 @@ def _is_open(model: Model, draft: Draft) -> bool:
 
 def _last_day(model: Model) -> date:
     return model.entries[-1].recorded if model.entries else date.min
-
-
-def _head(model: Model) -> str:
-    from estate_funds.merkle import tree_root
-
-    return f"{len(model.entries)}:{tree_root(b''.join(e.leaf for e in model.entries)).hex()}"
