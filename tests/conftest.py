@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 
 from estate_funds.funds import Fund, Permit
 from estate_funds.registry import Estate
@@ -18,6 +19,11 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 TODAY = date(2026, 11, 22)
 HANDS = Hands("maker", "approver")
+
+# For tests/test_planted.py: the same examples each time with a seed, and no search for a smaller one.
+settings.register_profile(
+    "planted", phases=(Phase.explicit, Phase.generate), database=None, deadline=None, print_blob=False
+)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from importlib import resources
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conftest import make_estate
 from estate_funds import load_document
 from estate_funds.assess import Outcome, Status, assess
-from estate_funds.calendar import Month, Months
+from estate_funds.calendar import Month, Months, service_year_months
 from estate_funds.errors import CaseError, CellError, NoRuleInForce
 from estate_funds.policy import Document, parse_document
 from estate_funds.registry import Assessment, Assessments, Headcount, Registry
@@ -42,37 +42,40 @@ def with_provision(**changes: str) -> Document:
 WINDOW = Months(M("2021-01"), M("2029-01"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.dates(date(2021, 1, 1), date(2022, 12, 31)),
     st.lists(st.sampled_from(["pass", "fail", ""]), min_size=7, max_size=7),
     st.integers(0, 5000),
     st.none() | st.integers(1, 2600),
+    st.booleans(),
     st.integers(-50, 50),
+    st.integers(-31, 31) | st.integers(0, 900),
 )
 def test_the_award_against_a_plain_month_by_month_count(
-    start: date, results: list[str], households: int, served_days: int | None, change: int
+    start: date, results: list[str], households: int, served_days: int | None, whole: bool, change: int, moved: int
 ) -> None:
-    end = None if served_days is None else date.fromordinal(start.toordinal() + served_days)
-    move = date(2023, 2, 15)
-    change = max(change, -households)
+    end = None if served_days is None else start + timedelta(days=served_days)
+    end = (Month.of(end) + 1).first_day if end and whole else end
+    move = start + timedelta(days=moved)
+    change = max(-(households // 2), min(change, 3 * households))  # the area stays plausible
     registry = registry_of(households, {move: change}, service_start=start, service_end=end, declared_households=None)
     claims = assess(load_document("donghu-2021-17"), "award", registry, results_of(results), window=WINDOW)
     first = Month.of(start)
-    expected: dict[int, int] = {}
-    for n in range(12 * 8):
+    expected: dict[str, dict[int, int]] = {"pass": {}, "fail": {}, "": {}}
+    for n in range(12 * 7):
         month = first + n
         if month not in WINDOW or (end is not None and month.first_day >= end):
             continue
         year = n // 12 + 1
         counted = max((first + 12 * (year - 1)).first_day, start)
         count = households + (change if move <= counted else 0)
-        if year <= 7 and results[year - 1] == "pass":
-            expected[year] = expected.get(year, 0) + count * RATES.get(year, 0) * 100
+        of_result = expected[results[year - 1]]
+        of_result[year] = of_result.get(year, 0) + count * RATES.get(year, 0) * 100
     began = {n for n in range(1, 9) if first + 12 * (n - 1) in WINDOW}
-    assert {c.number: c.amount_fen for c in claims if c.amount_fen} == {
-        y: f for y, f in expected.items() if f and y in began
-    }
+    due, waiting = ({y: f for y, f in expected[result].items() if f and y in began} for result in ("pass", ""))
+    assert {c.number: c.amount_fen for c in claims if c.amount_fen} == due
+    assert {c.number: c.potential_fen for c in claims if c.status is Status.PENDING and c.potential_fen} == waiting
     for claim in claims:
         assert sum(claim.shares.values()) == claim.amount_fen
         assert sum(len(line.months) for line in claim.lines) == len(claim.months)
@@ -80,6 +83,27 @@ def test_the_award_against_a_plain_month_by_month_count(
             assert sum(s.fen for s in line.shares) == line.amount_fen
             fen = {s.payer: s.fen for s in line.shares}
             assert 0 <= fen.get("district", 0) - fen.get("city", 0) <= 1
+
+
+DAYS_OF_A_YEAR = [(1, 1), (2, 28), (2, 29), (3, 1), (6, 30), (12, 31)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dates(date(2021, 1, 1), date(2022, 12, 31)), st.sampled_from(DAYS_OF_A_YEAR))
+def test_households_are_counted_on_that_day_of_each_year(start: date, day: tuple[int, int]) -> None:
+    """Held against days of the calendar: where a household comes each day, the count tells the day of counting."""
+    month, number = day
+    text = DONGHU.replace('counted_on = "service_year_start"', f'counted_on = "{month:02d}-{number:02d}"')
+    came = {date(2020, 12, 31) + timedelta(days=n): 1 for n in range(1, 2200)}
+    registry = registry_of(1_000, came, service_start=start, declared_households=None)
+    claims = assess(parse_document(text, source="x"), "award", registry, results_of(["pass"] * 3), window=WINDOW)
+    for year in (1, 2, 3):
+        wanted = 0
+        for one in service_year_months(Month.of(start), year):
+            days = [date(one.year, 1, 1) + timedelta(days=n) for n in range(366)]
+            counted = max(d for d in days if d.year == one.year and (d.month, d.day) <= day)
+            wanted += 1_000 + (max(start, counted) - date(2020, 12, 31)).days
+        assert claims["a", year].amount_fen == wanted * 1_800
 
 
 def test_the_odd_fen_of_a_line_goes_to_the_district() -> None:

@@ -20,6 +20,7 @@ from estate_funds.calendar import (
 from estate_funds.errors import DateError
 
 DAYS = st.dates(date(1980, 1, 1), date(2100, 1, 1))
+BORDERS = st.builds(date, st.integers(1980, 2099), st.integers(1, 12), st.sampled_from([1, 2, 14, 15, 16, 28]))
 M = Month.parse
 
 
@@ -69,6 +70,18 @@ def test_the_first_month_that_no_longer_counts(day: date, any_day: str, full: st
     assert got == [any_day, full, fifteenth]
 
 
+SERVED = {MonthRule.ANY_DAY: any, MonthRule.FULL: all, MonthRule.FIFTEENTH: lambda days: days[14]}
+
+
+@given(DAYS | BORDERS, st.sampled_from(MonthRule))
+def test_a_month_counts_as_the_list_of_its_days_says(day: date, rule: MonthRule) -> None:
+    month = Month.of(day)
+    days = [month.first_day + timedelta(days=n) for n in range(month.last_day.day)]
+    from_then_on, until_then = ([one >= day for one in days], [one < day for one in days])
+    assert first_month(day, rule) == month + (not SERVED[rule](from_then_on))
+    assert end_month(day, rule) == month + SERVED[rule](until_then)
+
+
 def test_periods() -> None:
     year = Months.calendar_year(2023)
     assert (len(year), str(year)) == (12, "2023-01..2023-12")
@@ -100,6 +113,16 @@ def test_what_is_no_day(text: str) -> None:
 )  # fmt: skip
 def test_deadlines_by_the_civil_code(start: date, limit: dict[str, int], last: date) -> None:
     assert deadline(start, **limit) == last
+
+
+@given(DAYS, st.integers(0, 60))
+def test_a_limit_in_days_is_counted_day_by_day_from_the_next_one(start: date, days: int) -> None:
+    last = start
+    for _ in range(days):
+        last += timedelta(days=1)
+    while last.weekday() >= 5:
+        last += timedelta(days=1)
+    assert deadline(start, days=days) == last
 
 
 def test_a_deadline_rolls_past_a_given_holiday() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import decimal
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -32,6 +34,20 @@ def test_rounding_is_within_one_fen_and_mirrors_signs(value: Fraction, mode: Rou
     assert round_fen(-value, mode) == -round_fen(value, mode)
 
 
+DECIMAL = {
+    Rounding.HALF_UP: decimal.ROUND_HALF_UP,
+    Rounding.HALF_EVEN: decimal.ROUND_HALF_EVEN,
+    Rounding.DOWN: decimal.ROUND_DOWN,
+    Rounding.UP: decimal.ROUND_UP,
+}
+
+
+@given(st.integers(-(10**9), 10**9), st.sampled_from([1, 2, 4, 5, 8, 20]), st.sampled_from(Rounding), st.sampled_from([1, 10, 100]))  # fmt: skip
+def test_rounding_is_that_of_decimal_numbers(parts: int, of: int, mode: Rounding, step: int) -> None:
+    wanted = (Decimal(parts) / of / step).quantize(Decimal(1), DECIMAL[mode]) * step
+    assert round_fen(Fraction(parts, of), mode, step_fen=step) == wanted
+
+
 WEIGHTS = st.dictionaries(
     st.text("abcdef", min_size=1, max_size=3),
     st.one_of(st.integers(0, 10**6), st.fractions(0, 50)),
@@ -40,7 +56,7 @@ WEIGHTS = st.dictionaries(
 ).filter(lambda weights: any(weights.values()))
 
 
-@given(st.integers(-(10**12), 10**12), WEIGHTS)
+@given(st.integers(-(10**12), 10**12) | st.integers(-MAX_FEN, MAX_FEN), WEIGHTS)
 def test_allocation_sums_stays_within_a_fen_and_keeps_signs(total: int, weights: dict[str, Fraction]) -> None:
     parts = allocate(total, weights)
     whole = sum(map(Fraction, weights.values()))

@@ -20,7 +20,8 @@ from estate_funds.calendar import Month
 from estate_funds.errors import InputError
 from estate_funds.funds import PAYEE, Account, Fund, Permit, holder_of
 from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
-from estate_funds.ledger import PAYMENTS, Ledger
+from estate_funds.ledger import PAYMENTS, Ledger, mirror, swapped
+from estate_funds.money import MAX_FEN
 from estate_funds.vouchers import (
     Hands,
     advance,
@@ -95,7 +96,10 @@ FUNDS: tuple[Fund, ...] = (
         carry_forward=False,
     ),
     _fund("share/community/k", *_WORKS, *_BETWEEN, permit("refund", "city", "budget"), provenance="proportional"),
-    _fund("queue/community/q", *_WORKS, *_BETWEEN, permit("refund", "city", "year")),
+    _fund(
+        "queue/community/q", *_WORKS, *_BETWEEN,
+        permit("refund", "city", "year"), permit("refund", "community", "year"),
+    ),
     _fund("year/city/c", *_WORKS, *_BETWEEN, carry_forward=False),
     _fund("two/community/k", *_WORKS, *_BETWEEN, surplus_after_years=2, provenance="proportional"),
     _fund("agency/community/k", permit("remit", "utility"), held_for_others=True),
@@ -166,7 +170,10 @@ class _Scene:
         return self.choose(list(self.ledger.funds.values()))
 
     def permitted(self, leaves: Callable[[Permit], bool]) -> tuple[Fund, Permit]:
-        return self.choose([(f, p) for f in self.ledger.funds.values() for p in f.permits if leaves(p)])
+        return self.choose(self.every_permit(leaves))
+
+    def every_permit(self, leaves: Callable[[Permit], bool]) -> list[tuple[Fund, Permit]]:
+        return [(f, p) for f in self.ledger.funds.values() for p in f.permits if leaves(p)]
 
     def crossing(self) -> tuple[Fund, Permit, Fund]:
         """A permit between funds: who gives, by what, and who takes."""
@@ -218,11 +225,12 @@ def _opens(s: _Scene) -> list[Draft]:
 
 def _amends(s: _Scene) -> list[Draft]:
     fund = s.fund()
-    years = s.choose((0, 2, 1, 3))
+    years, ended = s.choose((0, 2, 1, 3)), s.choose(fund.permits)
     changes: tuple[dict[str, Any], ...] = (
         {"permits": (*fund.permits, permit("greening", "enterprise", start=s.day))},
         {"permits": tuple(replace(p, until=p.until or date(s.day.year + 1, 1, 1)) for p in fund.permits)},
         {"permits": tuple(replace(p, until=None) for p in fund.permits)},
+        {"permits": tuple(replace(p, until=s.day) if p is ended else p for p in fund.permits)},
         {"provenance": "fifo" if fund.provenance == "proportional" else "proportional"},
         {"carry_forward": True, "surplus_after_years": years},
         {"carry_forward": False, "surplus_after_years": 0},
@@ -237,6 +245,13 @@ def _appropriates(s: _Scene) -> list[Draft]:
 
 def _receives(s: _Scene) -> list[Draft]:
     return [appropriate(s.fund(), s.choose(SOURCES), 1 + s.fen, kind=Kind.RECEIPT, **s.told)]
+
+
+def _receives_more_than_there_is(s: _Scene) -> list[Draft]:
+    """A fen more than a balance can hold."""
+    fund = s.fund()
+    fen = MAX_FEN + 1 - s.ledger.balance(fund.fund_id, Account.CASH)
+    return [appropriate(fund, s.choose(SOURCES), fen, kind=Kind.RECEIPT, **s.told)]
 
 
 def _promises(s: _Scene) -> list[Draft]:
@@ -275,7 +290,8 @@ def _settles(s: _Scene) -> list[Draft]:
     own = [e for e in made if e.draft.postings[0].fund == fund.fund_id and not s.ledger.is_reversed(e.seq)]
     if not own:
         raise _Nothing
-    return settle(s.ledger, fund, s.amount(ahead), own, evidence=papers, **s.told)
+    audited = s.choose((s.amount(ahead), ahead + s.fen % 9))
+    return settle(s.ledger, fund, audited, own, evidence=papers, **s.told)
 
 
 def _releases(s: _Scene) -> list[Draft]:
@@ -313,6 +329,19 @@ def _transfers(s: _Scene) -> list[Draft]:
     giver, by, taker = s.crossing()
     fen = s.amount(s.ledger.balance(giver.fund_id, Account.UNENCUMBERED, str(s.day.year)))
     return [transfer(giver, taker, fen, purpose=by.purpose, clause=by.clause, narrative="moved", **s.told)]
+
+
+def _transfers_to_another_level(s: _Scene) -> list[Draft]:
+    """By a permit for funds of that name that others hold: the payee is one of them, and the fund that takes is not."""
+    pairs = [
+        (giver, by, taker)
+        for giver, by in s.every_permit(lambda p: p.into not in ("", PAYEE))
+        for taker in s.ledger.funds.values()
+        if holder_of(taker.fund_id)[0] == by.into and holder_of(taker.fund_id)[1] != by.payee_class
+    ]
+    giver, by, taker = s.choose(pairs)
+    made = transfer(giver, taker, 1 + s.fen % 9, purpose=by.purpose, clause=by.clause, narrative="moved", **s.told)
+    return [replace(made, payee_class=by.payee_class)]
 
 
 def _lends(s: _Scene) -> list[Draft]:
@@ -373,6 +402,15 @@ def _reverses_what_is_seldom_reversed(s: _Scene) -> list[Draft]:
     return [reverse(entry, on=s.day, hands=s.hands, narrative="wrong", ledger=s.ledger)]
 
 
+def _reverses_in_the_other_colour(s: _Scene) -> list[Draft]:
+    """In blue what is of this year, in red what is of an earlier one."""
+    entry = s.booked()
+    made = reverse(entry, on=s.day, hands=s.hands, narrative="wrong", ledger=s.ledger)
+    red = made.kind is Kind.REVERSAL
+    postings = (swapped if red else mirror)(entry.draft.postings, s.day.year)
+    return [replace(made, kind=Kind.CORRECTION if red else Kind.REVERSAL, key=s.key, postings=postings)]
+
+
 def _surrenders(s: _Scene) -> list[Draft]:
     fund = s.choose([f for f in s.ledger.funds.values() if s.ledger.surplus_cash(f.fund_id)])
     given = (Account.FUNDING.value, Account.TRANSFER_IN.value)
@@ -410,15 +448,19 @@ def _repeats(s: _Scene) -> list[Draft]:
 
 
 def _uses_a_key_again(s: _Scene) -> list[Draft]:
-    return [replace(s.booked().draft, clause="another")]
+    """For what differs in one thing that decides."""
+    draft = s.booked().draft
+    name = s.choose(("clause", "document", "purpose", "payee", "payee_class", "reference", "evidence"))
+    return [replace(draft, **{name: (*draft.evidence, paper("approval")) if name == "evidence" else "another"})]
 
 
 VERBS: Mapping[str, Callable[[_Scene], list[Draft]]] = {
     verb.__name__.lstrip("_"): verb
     for verb in (
-        _opens, _amends, _appropriates, _receives, _promises, _pays, _keeps_a_promise, _advances, _settles, _releases,
-        _lets_expire, _awards, _transfers, _lends, _repays, _claims_back, _recovers, _waives, _reverses,
-        _reverses_what_is_seldom_reversed, _surrenders, _ends_the_year, _closes, _reopens, _repeats, _uses_a_key_again,
+        _opens, _amends, _appropriates, _receives, _receives_more_than_there_is, _promises, _pays, _keeps_a_promise,
+        _advances, _settles, _releases, _lets_expire, _awards, _transfers, _transfers_to_another_level, _lends, _repays,
+        _claims_back, _recovers, _waives, _reverses, _reverses_what_is_seldom_reversed, _reverses_in_the_other_colour,
+        _surrenders, _ends_the_year, _closes, _reopens, _repeats, _uses_a_key_again,
     )
 }  # fmt: skip
 
@@ -438,6 +480,9 @@ SLIPS: tuple[Callable[[Draft], Draft], ...] = (
     lambda d: replace(d, payee="somebody else"),
     lambda d: replace(d, evidence=()),
     lambda d: replace(d, approver=d.maker),
+    lambda d: replace(d, approver=f"{d.maker}\u3000"),
+    lambda d: d if d.kind is Kind.REFUSAL else replace(d, key=f"{d.key}/again"),
+    lambda d: replace(d, effective=d.effective.replace(day=1) - timedelta(days=1)),
     lambda d: replace(d, effective=date(9999, 12, 31)),
     lambda d: replace(d, effective=date(2000, 1, 1)),
     lambda d: replace(d, narrative=""),

@@ -11,13 +11,15 @@ invariants (`invariants`). Seed and version decide everything: the same numbers 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Generator, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -85,21 +87,30 @@ def live(seed: int, steps: int) -> Lived:
 def simulate(seed: int, steps: int, *, workers: int = 1) -> Iterator[Outcome]:
     """Lives of the seeds from `seed` on until there were so many steps; the outcome so far after each of them.
 
-    Which lives there are does not depend on `workers`, the number of processes.
+    Which lives there are does not depend on `workers`, the number of processes; one is this process itself.
     """
     outcome, began = Outcome(seed), time.monotonic()
-    with ProcessPoolExecutor(workers) as pool:
-        number, waiting = seed, list[Future[Lived]]()
+    with contextlib.closing(_lives(seed, min(steps, LONGEST), workers)) as lives:
         while outcome.steps < steps and not outcome.failures:
-            while len(waiting) < 2 * workers:
-                waiting.append(pool.submit(live, number, min(steps, LONGEST)))
-                number += 1
-            lived = waiting.pop(0).result()
+            lived = next(lives)
             outcome.steps, outcome.lives = outcome.steps + lived.steps, outcome.lives + 1
             outcome.digest = hashlib.sha256(f"{outcome.digest} {lived.head}".encode()).hexdigest()
             outcome.reached.update(lived.reached)
             outcome.failures += [lived.failure] if lived.failure else []
             outcome.elapsed_s = time.monotonic() - began
             yield outcome
-        for future in waiting:
-            future.cancel()
+
+
+def _lives(seed: int, steps: int, workers: int) -> Generator[Lived, None, None]:
+    """Life after life, of the seeds from `seed` on."""
+    if workers == 1:  # none is begun before it is asked for, so what fails at once ends at once
+        yield from (live(number, steps) for number in itertools.count(seed))
+    with ProcessPoolExecutor(workers) as pool:
+        waiting = [pool.submit(live, seed + ahead, steps) for ahead in range(2 * workers)]
+        try:
+            for number in itertools.count(seed + len(waiting)):
+                yield waiting.pop(0).result()
+                waiting.append(pool.submit(live, number, steps))
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -92,6 +92,7 @@ class District:
             start = day.replace(day=1) if self.random.random() < 0.7 else day
             one = Enrolled(f"estate-{len(self.estates) + 1}", self.random.choice(COMMUNITIES), start)
             one.moves[date(1990, 1, 1)] = self.random.randrange(20, 400)
+            one.moves[day] = self.random.randrange(1, 4)  # who comes on the day of enrolment counts
             self.estates.append(one)
 
     def moves(self, day: date) -> None:
@@ -104,8 +105,9 @@ class District:
     def leaves(self, day: date) -> None:
         """An estate ends its service."""
         staying = [one for one in self.estates if one.end is None and one.start < day]
-        if staying and self.random.random() < 0.1:
-            self.random.choice(staying).end = day
+        if staying and self.random.random() < 0.3:  # today, or with the month that is over
+            one, first = self.random.choice(staying), self.random.choice((day, day.replace(day=1)))
+            one.end = first if first > one.start else day
 
     def is_assessed(self, day: date) -> None:
         """The community of an estate gets its result for a service year that is over: passed, or failed."""
@@ -122,8 +124,10 @@ class District:
         if not self.estates:
             return []
         one = self.random.choice(self.estates)
-        for claim in self.assess(one, day):
+        claims = self.assess(one, day)
+        for claim in claims:
             self.check(one, claim)
+        for claim in claims:
             drafts = [] if claim.status is not Status.DUE else _booked(claim, ledger, day)
             if drafts:
                 return drafts

@@ -6,18 +6,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from typing import Any
 
 from estate_funds.errors import InvariantBroken
 from estate_funds.funds import BUDGET, NORMAL_SIDE, PAYEE, Fund, holder_of
-from estate_funds.journal import Entry, Kind
+from estate_funds.journal import Draft, Entry, Kind, Posting
 from estate_funds.provenance import Provenance
+from estate_funds.testing.events import paper
 
 _MIRRORS = (Kind.REVERSAL, Kind.CORRECTION)
 _PAYS = (Kind.DISBURSEMENT, Kind.SPENDING, Kind.ADVANCE, Kind.SETTLEMENT, Kind.TRANSFER, Kind.LOAN)
 _GOES_OUT = (*_PAYS, Kind.RECOVERY)
+_LINE = Posting("a/b/c", "cash", "", "D", 1)
 BalanceKey = tuple[str, str, str]
+
+
+_COVERED = ("seq", "recorded", *(f.name for f in fields(Draft)))
+
+
+def _with_another(entry: Entry, name: str) -> Entry:
+    """The entry with another value in one field."""
+    whole = name in ("seq", "recorded")
+    value: Any = getattr(entry if whole else entry.draft, name)
+    other: Any
+    if isinstance(value, Kind):
+        other = Kind.REFUSAL if value is not Kind.REFUSAL else Kind.CLOSE
+    elif isinstance(value, date):
+        other = value.replace(year=value.year - 1, day=1)
+    elif isinstance(value, tuple):
+        other = value[:-1] if value else {"terms": (("x",),), "evidence": (paper("x"),)}.get(name, (_LINE,))
+    else:
+        other = value + (1 if whole else ".")
+    return replace(entry, **{name: other}) if whole else replace(entry, draft=replace(entry.draft, **{name: other}))
 
 
 def hold(holds: object, number: int, what: str, entry: Entry) -> None:
@@ -56,8 +78,8 @@ class Invariants:
         hold(draft.effective >= self.open_from or draft.kind is Kind.OPEN_FUND, 6, "no entry in a closed period", entry)
         hands = draft.maker and draft.approver and draft.maker != draft.approver
         hold(hands or draft.kind is Kind.REFUSAL, 9, "maker and approver differ", entry)
-        told = replace(draft, narrative=draft.narrative + ".")
-        hold(replace(entry, draft=told).leaf != entry.leaf, 10, "the leaf covers the narrative", entry)
+        name = _COVERED[entry.seq % len(_COVERED)]  # each in its turn
+        hold(_with_another(entry, name).leaf != entry.leaf, 10, f"the leaf covers the {name}", entry)
         for at in (0, len(draft.postings) - 1) if draft.postings else ():
             lines = list(draft.postings)
             lines[at] = lines[at]._replace(amount_fen=lines[at].amount_fen + 1)

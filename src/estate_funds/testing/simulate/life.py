@@ -18,6 +18,7 @@ from typing import Any
 
 from estate_funds.audit import Severity
 from estate_funds.books import Books
+from estate_funds.calendar import Month
 from estate_funds.errors import EstateFundsError, InvariantBroken, Refusal, SealBroken, StoreError
 from estate_funds.evidence import EvidenceFolder
 from estate_funds.journal import Draft
@@ -34,7 +35,7 @@ from estate_funds.vouchers import open_fund, refused
 BEGINS, YEARS = date(2021, 1, 1), 5
 OUTAGES = ("power cut", "disk lies", "disk rots", "clock runs ahead", "clock runs behind")
 _PAPERS = ("approval", "audit", "invoice")
-_FACTS = ("enrols", "moves", "leaves", "is_assessed")
+_FACTS = ("enrols", "moves", "leaves", "is_assessed", "is_assessed")
 
 
 class Divergence(InvariantBroken):
@@ -144,7 +145,9 @@ class Life:
         if chance < 1 / self.faults_every:
             self._fails()
         elif chance < 0.06:
-            self.day += timedelta(days=self.random.randrange(1, 30))
+            days = self.random.randrange(1, 30)
+            border = (Month.of(self.day) + 1).first_day  # a month, a year, a permit ends: seldom hit by chance
+            self.day = border if self.random.random() < 0.3 else self.day + timedelta(days=days)
             self._clock()
             self.reached["event: days pass"] += 1
         elif chance < 0.10:
