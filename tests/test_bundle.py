@@ -177,6 +177,15 @@ def test_the_journal_is_cut_at_its_entries_wherever_it_is_read(chunk: int, monke
         assert pieces == [entry.canonical() for entry in HISTORY.entries]
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, len(HISTORY.entries)), st.integers(16, 5_000))
+def test_the_pieces_of_a_journal_are_its_entries(size: int, chunk: int) -> None:
+    whole = [entry.canonical() for entry in HISTORY.entries[:size]]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bundles, "_CHUNK", chunk)
+        assert list(split_journal(io.BytesIO(b"".join(whole)))) == whole
+
+
 def test_an_entry_that_does_not_end_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "MOST_ENTRY_BYTES", 1 << 20)
     with pytest.raises(InputError, match="does not end"):

@@ -24,7 +24,11 @@ from estate_funds.vouchers import appropriate, open_fund
 
 DAY = date(2024, 3, 1)
 EVENTS = st.builds(
-    Event, st.sampled_from(sorted(VERBS)), st.integers(0, 1 << 20), st.integers(1, 5_000), st.integers(0, len(SLIPS) - 1)
+    Event,
+    st.sampled_from(sorted(VERBS)),
+    st.integers(0, 1 << 20),
+    st.integers(1, 5_000),
+    st.integers(0, len(SLIPS) - 1),
 )
 
 

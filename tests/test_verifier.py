@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import io
 import os
 import random
 import re
@@ -488,6 +489,28 @@ def test_histories_with_entries_left_out_doubled_or_moved(data: st.DataObject) -
             both.fold(text)
             numbers[str(entry.seq)] = str(both.ledger.seq)
     assert both.same()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_what_is_wrong_with_one_entry_is_found_wherever_it_stands(data: st.DataObject) -> None:
+    """The first, the last, any: sealed as it is, so that nothing but the rule can tell."""
+    size = data.draw(st.integers(1, len(HISTORY.entries)))
+    place = data.draw(st.integers(0, size) | st.just(size - 1))
+    entries, ledger, bundle = list(HISTORY.entries[:size]), Ledger(), io.BytesIO()
+    if place < size:
+        entries[place] = replace(entries[place], draft=replace(entries[place].draft, narrative=""))
+    for entry in entries:
+        ledger.advance(entry)
+    balances = "".join("\t".join((*key, f"{fen}\n")) for key, fen in sorted(ledger.balances.items()))
+    texts = {"journal.txt": b"".join(entry.canonical() for entry in entries), "balances.txt": balances.encode()}
+    with zipfile.ZipFile(bundle, "w") as made:
+        for name, text in ({"checkpoint": b"", "keys.txt": b""} | texts).items():
+            made.writestr(name, text)
+    with zipfile.ZipFile(bundle) as made:
+        note = Checkpoint(ORIGIN, size, ledger.tree.root).body.encode()
+        _, found = verifier.verify(made, note, [], [])
+    assert [one.partition(":")[0] for one in found] == [f"entry {place + 1}"] * (place < size)
 
 
 def renumbered(entry: Entry, seq: int, numbers: dict[str, str]) -> bytes:
