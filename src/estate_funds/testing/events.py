@@ -156,8 +156,9 @@ class _Scene:
         return among[at]
 
     def booked(self, *kinds: Kind) -> Entry:
-        """An entry of these kinds that was booked not long ago; of any, where none is named."""
-        among = self.known.entries[-_RECENT:]
+        """An entry of these kinds that was booked not long ago; of any with postings, where none is named."""
+        wide = not self.mostly()
+        among = [entry for entry in self.known.entries[-2 * _RECENT :] if entry.draft.postings or wide]
         if kinds:
             among = sorted((e for kind in kinds for e in _last(self.known.by_kind, kind)), key=lambda entry: entry.seq)
         return self.choose(among[::-1])
@@ -166,7 +167,19 @@ class _Scene:
         return self.choose(list(self.ledger.funds.values()))
 
     def permitted(self, leaves: Callable[[Permit], bool]) -> tuple[Fund, Permit]:
-        return self.choose([(f, p) for f in self.ledger.funds.values() for p in f.permits if leaves(p)])
+        """A permit and its fund: mostly one that is in force, of a fund that has something left."""
+        among = [(f, p) for f in self.ledger.funds.values() for p in f.permits if leaves(p)]
+        usable = [(f, p) for f, p in among if p.start <= self.day and (p.until is None or self.day < p.until)]
+        usable = [(f, p) for f, p in usable if self.left(f)]
+        return self.choose(usable if usable and self.mostly() else among)
+
+    def mostly(self) -> bool:
+        """Nine times of ten."""
+        return self.choose(range(10)) < 9
+
+    def left(self, fund: Fund) -> int:
+        """What a fund has available this year."""
+        return self.ledger.balance(fund.fund_id, Account.UNENCUMBERED, str(self.day.year))
 
     def crossing(self) -> tuple[Fund, Permit, Fund]:
         """A permit between funds: who gives, by what, and who takes."""
@@ -180,10 +193,19 @@ class _Scene:
         fund, _, detail = key = self.choose(found)
         return self.ledger.funds[fund], detail, self.ledger.balances[key]
 
+    def promised(self) -> tuple[Fund, str, int, dict[str, Any]]:
+        """A promise, if there is one that is paid by hand, and whom it binds."""
+        for _ in range(3):
+            fund, reference, left = self.held(Account.ENCUMBERED)
+            words = self.bound(fund, reference)
+            if any(p.into == "" for p in fund.permits_for(words["purpose"], words["payee_class"])):
+                break
+        return fund, reference, left, words
+
     def amount(self, limit: int) -> int:
         """Mostly some of what there is; sometimes all of it, or a fen more."""
         most = max(1, limit)
-        return {0: most, 1: most + 1}.get(self.fen % 8, 1 + self.fen % max(1, most // 8))
+        return {0: most, 1: most + 1}.get(self.fen % 16, 1 + self.fen % max(1, most // 8))
 
     def words(self, by: Permit) -> dict[str, Any]:
         """Purpose, payee and papers as a permit wants them."""
@@ -220,8 +242,8 @@ def _amends(s: _Scene) -> list[Draft]:
     fund = s.fund()
     years = s.choose((0, 2, 1, 3))
     changes: tuple[dict[str, Any], ...] = (
-        {"permits": (*fund.permits, permit("greening", "enterprise", start=s.day))},
-        {"permits": tuple(replace(p, until=p.until or date(s.day.year + 1, 1, 1)) for p in fund.permits)},
+        {"permits": (*fund.permits[:12], permit("greening", "enterprise", start=s.day))},
+        {"permits": (replace(fund.permits[0], until=s.day + timedelta(days=40)), *fund.permits[1:])},
         {"permits": tuple(replace(p, until=None) for p in fund.permits)},
         {"provenance": "fifo" if fund.provenance == "proportional" else "proportional"},
         {"carry_forward": True, "surplus_after_years": years},
@@ -245,26 +267,24 @@ def _promises(s: _Scene) -> list[Draft]:
     standing = s.ledger.balance(fund.fund_id, Account.ENCUMBERED, reference)
     words = s.bound(fund, reference) if standing else s.words(by)
     last = None if days is None else s.day + timedelta(days=days)
-    fen = s.amount(s.ledger.balance(fund.fund_id, Account.UNENCUMBERED, str(s.day.year)))
+    fen = s.amount(s.left(fund))
     return [promise(fund, fen, reference=reference, expires=last, **words, **s.told)]
 
 
 def _pays(s: _Scene) -> list[Draft]:
     fund, by = s.permitted(lambda p: p.into == "")
     words = s.words(by)
-    fen = s.amount(s.ledger.balance(fund.fund_id, Account.UNENCUMBERED, str(s.day.year)))
+    fen = s.amount(s.left(fund))
     return [spend(fund, fen, evidence=s.papers(fund, words), **words, **s.told)]
 
 
 def _keeps_a_promise(s: _Scene) -> list[Draft]:
-    fund, reference, left = s.held(Account.ENCUMBERED)
-    words = s.bound(fund, reference)
+    fund, reference, left, words = s.promised()
     return [spend(fund, s.amount(left), against=reference, evidence=s.papers(fund, words), **words, **s.told)]
 
 
 def _advances(s: _Scene) -> list[Draft]:
-    fund, reference, left = s.held(Account.ENCUMBERED)
-    words = s.bound(fund, reference)
+    fund, reference, left, words = s.promised()
     return [advance(fund, s.amount(left), reference=reference, evidence=s.papers(fund, words)[:1], **words, **s.told)]
 
 
@@ -293,7 +313,7 @@ def _lets_expire(s: _Scene) -> list[Draft]:
 def _awards(s: _Scene) -> list[Draft]:
     """A claim: promised, and paid into the fund that takes, or out of the books, in one go."""
     fund, by = s.permitted(lambda p: p.into != "")
-    fen = s.amount(s.ledger.balance(fund.fund_id, Account.UNENCUMBERED, str(s.day.year)))
+    fen = s.amount(s.left(fund))
     claim, taken = f"claim/{s.key}", tuple[Posting, ...]()
     if by.into == PAYEE:
         words, spent = s.words(by), line(fund.fund_id, Account.EXPENDITURE, "D", fen, by.purpose)
@@ -311,13 +331,13 @@ def _awards(s: _Scene) -> list[Draft]:
 
 def _transfers(s: _Scene) -> list[Draft]:
     giver, by, taker = s.crossing()
-    fen = s.amount(s.ledger.balance(giver.fund_id, Account.UNENCUMBERED, str(s.day.year)))
+    fen = s.amount(s.left(giver))
     return [transfer(giver, taker, fen, purpose=by.purpose, clause=by.clause, narrative="moved", **s.told)]
 
 
 def _lends(s: _Scene) -> list[Draft]:
     giver, by, taker = s.crossing()
-    fen = s.amount(s.ledger.balance(giver.fund_id, Account.UNENCUMBERED, str(s.day.year)))
+    fen = s.amount(s.left(giver))
     told: dict[str, Any] = {
         "purpose": by.purpose,
         "clause": by.clause,
@@ -346,7 +366,7 @@ def _recovers(s: _Scene) -> list[Draft]:
     taker, number, owed = s.held(Account.RECEIVABLE)
     paid = s.known.entries[int(number) - 1]
     givers = [s.ledger.funds[p.fund] for p in paid.draft.postings if p.account == Account.TRANSFER_IN.value]
-    giver = s.choose([None, None, *givers, *s.ledger.funds.values()])
+    giver = s.choose([*[None] * 12, *givers * 6, *s.ledger.funds.values()])
     told: dict[str, Any] = {"narrative": "it came back", "giver": giver, "ledger": s.ledger}
     return [recover(paid, taker, s.amount(owed), **told, **s.told)]
 
@@ -410,7 +430,9 @@ def _repeats(s: _Scene) -> list[Draft]:
 
 
 def _uses_a_key_again(s: _Scene) -> list[Draft]:
-    return [replace(s.booked().draft, clause="another")]
+    """For other words, which is nothing new, or for another clause, which is refused."""
+    changes: dict[str, Any] = s.choose(({"narrative": "in other words"}, {"clause": "another"}))
+    return [replace(s.booked().draft, **changes)]
 
 
 VERBS: Mapping[str, Callable[[_Scene], list[Draft]]] = {
