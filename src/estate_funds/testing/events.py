@@ -160,8 +160,9 @@ class _Scene:
         return among[at]
 
     def booked(self, *kinds: Kind) -> Entry:
-        """An entry of these kinds that was booked not long ago; of any, where none is named."""
-        among = self.known.entries[-_RECENT:]
+        """An entry of these kinds that was booked not long ago; of any with postings, where none is named."""
+        wide = not self.mostly()
+        among = [entry for entry in self.known.entries[-2 * _RECENT :] if entry.draft.postings or wide]
         if kinds:
             among = sorted((e for kind in kinds for e in _last(self.known.by_kind, kind)), key=lambda entry: entry.seq)
         return self.choose(among[::-1])
@@ -170,10 +171,22 @@ class _Scene:
         return self.choose(list(self.ledger.funds.values()))
 
     def permitted(self, leaves: Callable[[Permit], bool]) -> tuple[Fund, Permit]:
-        return self.choose(self.every_permit(leaves))
+        """A permit and its fund: mostly one that is in force, of a fund that has something left."""
+        among = self.every_permit(leaves)
+        usable = [(f, p) for f, p in among if p.start <= self.day and (p.until is None or self.day < p.until)]
+        usable = [(f, p) for f, p in usable if self.left(f)]
+        return self.choose(usable if usable and self.mostly() else among)
+
+    def mostly(self) -> bool:
+        """Nine times of ten."""
+        return self.choose(range(10)) < 9
 
     def every_permit(self, leaves: Callable[[Permit], bool]) -> list[tuple[Fund, Permit]]:
         return [(f, p) for f in self.ledger.funds.values() for p in f.permits if leaves(p)]
+
+    def left(self, fund: Fund) -> int:
+        """What a fund has available this year."""
+        return self.ledger.balance(fund.fund_id, Account.UNENCUMBERED, str(self.day.year))
 
     def crossing(self) -> tuple[Fund, Permit, Fund]:
         """A permit between funds: who gives, by what, and who takes."""
@@ -187,10 +200,19 @@ class _Scene:
         fund, _, detail = key = self.choose(found)
         return self.ledger.funds[fund], detail, self.ledger.balances[key]
 
+    def promised(self) -> tuple[Fund, str, int, dict[str, Any]]:
+        """A promise, if there is one that is paid by hand, and whom it binds."""
+        for _ in range(3):
+            fund, reference, left = self.held(Account.ENCUMBERED)
+            words = self.bound(fund, reference)
+            if any(p.into == "" for p in fund.permits_for(words["purpose"], words["payee_class"])):
+                break
+        return fund, reference, left, words
+
     def amount(self, limit: int) -> int:
         """Mostly some of what there is; sometimes all of it, or a fen more."""
         most = max(1, limit)
-        return {0: most, 1: most + 1}.get(self.fen % 8, 1 + self.fen % max(1, most // 8))
+        return {0: most, 1: most + 1}.get(self.fen % 16, 1 + self.fen % max(1, most // 8))
 
     def words(self, by: Permit) -> dict[str, Any]:
         """Purpose, payee and papers as a permit wants them."""
@@ -227,8 +249,8 @@ def _amends(s: _Scene) -> list[Draft]:
     fund = s.fund()
     years, ended = s.choose((0, 2, 1, 3)), s.choose(fund.permits)
     changes: tuple[dict[str, Any], ...] = (
-        {"permits": (*fund.permits, permit("greening", "enterprise", start=s.day))},
-        {"permits": tuple(replace(p, until=p.until or date(s.day.year + 1, 1, 1)) for p in fund.permits)},
+        {"permits": (*fund.permits[:12], permit("greening", "enterprise", start=s.day))},
+        {"permits": (replace(fund.permits[0], until=s.day + timedelta(days=40)), *fund.permits[1:])},
         {"permits": tuple(replace(p, until=None) for p in fund.permits)},
         {"permits": tuple(replace(p, until=s.day) if p is ended else p for p in fund.permits)},
         {"provenance": "fifo" if fund.provenance == "proportional" else "proportional"},
@@ -260,26 +282,31 @@ def _promises(s: _Scene) -> list[Draft]:
     standing = s.ledger.balance(fund.fund_id, Account.ENCUMBERED, reference)
     words = s.bound(fund, reference) if standing else s.words(by)
     last = None if days is None else s.day + timedelta(days=days)
-    fen = s.amount(s.ledger.balance(fund.fund_id, Account.UNENCUMBERED, str(s.day.year)))
+    fen = s.amount(s.left(fund))
     return [promise(fund, fen, reference=reference, expires=last, **words, **s.told)]
 
 
 def _pays(s: _Scene) -> list[Draft]:
     fund, by = s.permitted(lambda p: p.into == "")
     words = s.words(by)
-    fen = s.amount(s.ledger.balance(fund.fund_id, Account.UNENCUMBERED, str(s.day.year)))
+    fen = s.amount(s.left(fund))
     return [spend(fund, fen, evidence=s.papers(fund, words), **words, **s.told)]
 
 
 def _keeps_a_promise(s: _Scene) -> list[Draft]:
-    fund, reference, left = s.held(Account.ENCUMBERED)
-    words = s.bound(fund, reference)
+    fund, reference, left, words = s.promised()
+    return [spend(fund, s.amount(left), against=reference, evidence=s.papers(fund, words), **words, **s.told)]
+
+
+def _keeps_a_promise_to_another(s: _Scene) -> list[Draft]:
+    """Who may be paid as well, by the fence, and was promised nothing."""
+    fund, reference, left, words = s.promised()
+    words["payee"] = "安居维修队" if words["payee"] == "宏达物业" else "宏达物业"
     return [spend(fund, s.amount(left), against=reference, evidence=s.papers(fund, words), **words, **s.told)]
 
 
 def _advances(s: _Scene) -> list[Draft]:
-    fund, reference, left = s.held(Account.ENCUMBERED)
-    words = s.bound(fund, reference)
+    fund, reference, left, words = s.promised()
     return [advance(fund, s.amount(left), reference=reference, evidence=s.papers(fund, words)[:1], **words, **s.told)]
 
 
@@ -309,7 +336,7 @@ def _lets_expire(s: _Scene) -> list[Draft]:
 def _awards(s: _Scene) -> list[Draft]:
     """A claim: promised, and paid into the fund that takes, or out of the books, in one go."""
     fund, by = s.permitted(lambda p: p.into != "")
-    fen = s.amount(s.ledger.balance(fund.fund_id, Account.UNENCUMBERED, str(s.day.year)))
+    fen = s.amount(s.left(fund))
     claim, taken = f"claim/{s.key}", tuple[Posting, ...]()
     if by.into == PAYEE:
         words, spent = s.words(by), line(fund.fund_id, Account.EXPENDITURE, "D", fen, by.purpose)
@@ -327,7 +354,7 @@ def _awards(s: _Scene) -> list[Draft]:
 
 def _transfers(s: _Scene) -> list[Draft]:
     giver, by, taker = s.crossing()
-    fen = s.amount(s.ledger.balance(giver.fund_id, Account.UNENCUMBERED, str(s.day.year)))
+    fen = s.amount(s.left(giver))
     return [transfer(giver, taker, fen, purpose=by.purpose, clause=by.clause, narrative="moved", **s.told)]
 
 
@@ -346,7 +373,7 @@ def _transfers_to_another_level(s: _Scene) -> list[Draft]:
 
 def _lends(s: _Scene) -> list[Draft]:
     giver, by, taker = s.crossing()
-    fen = s.amount(s.ledger.balance(giver.fund_id, Account.UNENCUMBERED, str(s.day.year)))
+    fen = s.amount(s.left(giver))
     told: dict[str, Any] = {
         "purpose": by.purpose,
         "clause": by.clause,
@@ -375,7 +402,7 @@ def _recovers(s: _Scene) -> list[Draft]:
     taker, number, owed = s.held(Account.RECEIVABLE)
     paid = s.known.entries[int(number) - 1]
     givers = [s.ledger.funds[p.fund] for p in paid.draft.postings if p.account == Account.TRANSFER_IN.value]
-    giver = s.choose([None, None, *givers, *s.ledger.funds.values()])
+    giver = s.choose([*[None] * 12, *givers * 6, *s.ledger.funds.values()])
     told: dict[str, Any] = {"narrative": "it came back", "giver": giver, "ledger": s.ledger}
     return [recover(paid, taker, s.amount(owed), **told, **s.told)]
 
@@ -448,19 +475,20 @@ def _repeats(s: _Scene) -> list[Draft]:
 
 
 def _uses_a_key_again(s: _Scene) -> list[Draft]:
-    """For what differs in one thing that decides."""
+    """For other words, which is nothing new, or for what differs in one thing that decides, which is refused."""
     draft = s.booked().draft
-    name = s.choose(("clause", "document", "purpose", "payee", "payee_class", "reference", "evidence"))
+    name = s.choose(("narrative", "clause", "document", "purpose", "payee", "payee_class", "reference", "evidence"))
     return [replace(draft, **{name: (*draft.evidence, paper("approval")) if name == "evidence" else "another"})]
 
 
 VERBS: Mapping[str, Callable[[_Scene], list[Draft]]] = {
     verb.__name__.lstrip("_"): verb
     for verb in (
-        _opens, _amends, _appropriates, _receives, _receives_more_than_there_is, _promises, _pays, _keeps_a_promise,
-        _advances, _settles, _releases, _lets_expire, _awards, _transfers, _transfers_to_another_level, _lends, _repays,
-        _claims_back, _recovers, _waives, _reverses, _reverses_what_is_seldom_reversed, _reverses_in_the_other_colour,
-        _surrenders, _ends_the_year, _closes, _reopens, _repeats, _uses_a_key_again,
+        _opens, _amends, _appropriates, _receives, _receives_more_than_there_is, _promises, _pays,
+        _keeps_a_promise, _keeps_a_promise_to_another, _advances, _settles, _releases, _lets_expire, _awards,
+        _transfers, _transfers_to_another_level, _lends, _repays, _claims_back, _recovers, _waives, _reverses,
+        _reverses_what_is_seldom_reversed, _reverses_in_the_other_colour, _surrenders, _ends_the_year, _closes,
+        _reopens, _repeats, _uses_a_key_again,
     )
 }  # fmt: skip
 
