@@ -453,6 +453,11 @@ def _ends_the_year(s: _Scene) -> list[Draft]:
     return carry_forward(s.ledger, s.choose(over), hands=s.hands)
 
 
+def _ends_a_year_again(s: _Scene) -> list[Draft]:
+    """As it was ended before, under another key."""
+    return [replace(s.booked(Kind.CARRY_FORWARD).draft, key=s.key)]
+
+
 def _closes(s: _Scene) -> list[Draft]:
     return [close(Month.of(s.day) + -s.choose((1, 2, 7)), on=s.day, hands=s.hands, ledger=s.ledger)]
 
@@ -487,8 +492,8 @@ VERBS: Mapping[str, Callable[[_Scene], list[Draft]]] = {
         _opens, _amends, _appropriates, _receives, _receives_more_than_there_is, _promises, _pays,
         _keeps_a_promise, _keeps_a_promise_to_another, _advances, _settles, _releases, _lets_expire, _awards,
         _transfers, _transfers_to_another_level, _lends, _repays, _claims_back, _recovers, _waives, _reverses,
-        _reverses_what_is_seldom_reversed, _reverses_in_the_other_colour, _surrenders, _ends_the_year, _closes,
-        _reopens, _repeats, _uses_a_key_again,
+        _reverses_what_is_seldom_reversed, _reverses_in_the_other_colour, _surrenders, _ends_the_year,
+        _ends_a_year_again, _closes, _reopens, _repeats, _uses_a_key_again,
     )
 }  # fmt: skip
 

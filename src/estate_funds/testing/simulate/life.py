@@ -182,7 +182,9 @@ class Life:
         event = Event(
             self.random.choice(self.verbs), self.random.randrange(1 << 30), self.random.randrange(1 << 17), slip
         )
-        return self._told(event.verb, events.requests(event, self.known, day=self.day, key=key))
+        late = self.random.choice((5, 40, 400)) if self.random.random() < 0.05 else 0  # what was forgotten till now
+        day = self.day - timedelta(days=late)
+        return self._told(event.verb, events.requests(event, self.known, day=day, key=key))
 
     def _told(self, what: str, drafts: list[Draft]) -> list[Draft]:
         self.reached[f"event: {what}"] += bool(drafts)
