@@ -553,6 +553,7 @@ CHANGES: list[Callable[[Draft, int], object]] = [
     lambda d, n: _line(d, n, lambda p: p._replace(fund=(CITY.fund_id, SHARE.fund_id, WATER.fund_id, "a/b/c")[n % 4])),
     lambda d, n: _line(d, n, lambda p: p._replace(detail=("", "2021", "2022", "合同/2", SHARE.fund_id)[n % 5])),
     lambda d, n: replace(d, postings=tuple(p._replace(amount_fen=p.amount_fen * (1 + n * 97)) for p in d.postings)),
+    lambda d, n: replace(d, postings=tuple(p._replace(amount_fen=-n // 30) for p in d.postings)),
 ]  # fmt: skip
 
 
@@ -609,6 +610,22 @@ def test_both_gates_refuse_the_same_of_a_changed_journal(
 )
 def test_both_gates_refuse_the_same_of_a_changed_steady_journal(change: int, at: int, number: int, size: int) -> None:
     assert_twins_agree(corrupted(steady(), change, at, number), (size,))
+
+
+ENDS = [date(2022, 6, 1), date(2022, 3, 1), date(2022, 9, 1)]  # of promises; of a permit; before another begins
+
+
+def test_both_gates_say_the_same_about_the_days_on_which_something_ends() -> None:
+    """On each of these days, the day before and the day after: what is kept, added to, and paid by hand."""
+    for day in (end + timedelta(days=days) for end in ENDS for days in (-1, 0, 1)):
+        words: dict[str, Any] = {"purpose": "cleaning", "payee": "firm", "payee_class": "enterprise", "on": day}
+        for draft in (
+            spent(5, day, "late", against="P1"),
+            promised("P1", 5, day, key="late"),
+            vouchers.spend(SHARE, 5, key="late", hands=HANDS, evidence=INVOICE, **words),
+            vouchers.promise(SHARE, 5, reference="late", hands=HANDS, **words),
+        ):
+            assert_twins_agree([*steady(), Entry(len(steady()) + 1, day, draft)], (10_000,))
 
 
 def only(kind: Kind) -> int:

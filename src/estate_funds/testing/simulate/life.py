@@ -156,7 +156,8 @@ class Life:
             self.reached[f"event: {fact}"] += 1
         else:
             clerk = self.clerks[self.random.random() < 0.1]
-            self._put(self._waited(self._asked(clerk)), clerk)
+            # Who posts has not looked at the books since the other did: that is for the books to see to.
+            self._put(self._waited(self._asked(self.last or clerk)), clerk)
         if self.number % 512 == 0:
             self._look_closely()
 
