@@ -483,7 +483,8 @@ def _uses_a_key_again(s: _Scene) -> list[Draft]:
     """For other words, which is nothing new, or for what differs in one thing that decides, which is refused."""
     draft = s.booked().draft
     name = s.choose(("narrative", "clause", "document", "purpose", "payee", "payee_class", "reference", "evidence"))
-    return [replace(draft, **{name: (*draft.evidence, paper("approval")) if name == "evidence" else "another"})]
+    other: Any = (*draft.evidence, paper("approval")) if name == "evidence" else "another"
+    return [replace(draft, **{name: other})]
 
 
 VERBS: Mapping[str, Callable[[_Scene], list[Draft]]] = {
