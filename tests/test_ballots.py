@@ -86,10 +86,9 @@ def test_tallies_that_cannot_be() -> None:
 
 
 # Each owner of `o0` to `o9` has one area, and may vote on any day, in any way; `sequence` tells them apart.
+DAYS = st.integers(-5, 40) | st.sampled_from([-1, 0, (CLOSES - OPENS).days - 1, (CLOSES - OPENS).days])
 owners = st.sampled_from([f"o{n}" for n in range(10)])
-ballots = st.lists(
-    st.tuples(owners, st.sampled_from(CHANNELS), st.integers(-5, 40), st.sampled_from(CHOICES)), max_size=40
-).map(
+ballots = st.lists(st.tuples(owners, st.sampled_from(CHANNELS), DAYS, st.sampled_from(CHOICES)), max_size=40).map(
     lambda rows: [
         Ballot("v", owner, 50_00 + int(owner[1:]), channel, OPENS + timedelta(days=day), choice, number)
         for number, (owner, channel, day, choice) in enumerate(rows)

@@ -318,7 +318,14 @@ def _settles(s: _Scene) -> list[Draft]:
     if not own:
         raise _Nothing
     audited = s.choose((s.amount(ahead), ahead + s.fen % 9))
-    return settle(s.ledger, fund, audited, own, evidence=papers, **s.told)
+    made = settle(s.ledger, fund, audited, own, evidence=papers, **s.told)
+    return [_ended(s, fund, own[0].draft.purpose), *made] if s.fen % 4 == 0 else made
+
+
+def _ended(s: _Scene, fund: Fund, purpose: str) -> Draft:
+    """The permits of a fund for a purpose end today."""
+    permits = tuple(replace(p, until=s.day) if p.purpose == purpose else p for p in fund.permits)
+    return amend_fund(replace(fund, permits=permits), on=s.day, key=f"{s.key}/ended", hands=s.hands)
 
 
 def _releases(s: _Scene) -> list[Draft]:
