@@ -121,6 +121,10 @@ class TwoLedgers(Histories):
         naive = outcome(lambda: self.model.post(draft, recorded=recorded))
         assert real == naive, f"ledger: {real}, model: {naive}\n{draft}"
         assert dict(self.ledger.balances) == self.model.balances, draft
+        for fund, account, reference, _, _ in draft.postings if real == "booked" else ():
+            if account == Account.ENCUMBERED:
+                known = self.ledger.promise(fund, reference)
+                assert known and (known.year, known.expires, known.to) == self.model.promises[fund, reference][:3]
         return real in ("booked", "already booked")
 
     def amends(self, fund: Fund, **changes: Any) -> None:
