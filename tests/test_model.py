@@ -124,7 +124,8 @@ class TwoLedgers(Histories):
         for fund, account, reference, _, _ in draft.postings if real == "booked" else ():
             if account == Account.ENCUMBERED:
                 known = self.ledger.promise(fund, reference)
-                assert known and (known.year, known.expires, known.to) == self.model.promises[fund, reference][:3]
+                assert known
+                assert (known.year, known.expires, known.to) == self.model.promises[fund, reference][:3]
         return real in ("booked", "already booked")
 
     def amends(self, fund: Fund, **changes: Any) -> None:
