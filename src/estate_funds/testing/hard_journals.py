@@ -102,6 +102,9 @@ class Journal:
         self.day = DAY_ONE
         self.asked = 0
 
+    def __repr__(self) -> str:
+        return f"<a journal of {len(self.entries)} entries>"
+
     @property
     def ledger(self) -> Ledger:
         """The state that the entries fold to."""
