@@ -252,9 +252,9 @@ def test_a_sound_writer_keeps_the_contract() -> None:
 
 # Each bug, and how many entries the journal has that shows it.
 BUGS = {
-    "the sign of reversals": 3, "yuan as floats": 2, "whole yuan": 2, "the budget": 2, "details merged": 2, "details without case": 3,
-    "details without blanks at the end": 3, "details of twenty characters": 3, "the last day": 2, "quotes that nobody escapes": 2,
-    "year ends": 4, "corrections": 7, "loans": 6, "who takes": 6, "entries without lines": 2, "the day of recording": 4,
+    "the sign of reversals": 3, "yuan as floats": 2, "whole yuan": 2, "the budget": 2, "details merged": 2, "details without case": 6,
+    "details without blanks at the end": 6, "details of twenty characters": 6, "the last day": 2, "quotes that nobody escapes": 2,
+    "year ends": 4, "corrections": 7, "loans": 7, "who takes": 7, "entries without lines": 2, "the day of recording": 4,
     "the same account once in an entry": 7, "a number of its own in each export": 0,
 }  # fmt: skip
 LONG = {

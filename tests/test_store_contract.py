@@ -269,7 +269,7 @@ SLOW = {
     "wide blanks stripped": 1, "compatible characters": 1, "one plane of Unicode": 1, "formulas made harmless": 1, "numbers for text": 1,
     "amounts through floats": 2, "amounts of 32 bits": 2, "amounts without a sign": 2, "a hundred lines": 2, "lines that are alike once": 2,
     "evidence left out": 3, "only gaps are refused": 2, "numbers that nobody looks at": 2, "what fails is passed over": 1,
-    "what came before a failure stays": 1, "what came before a Ctrl-C stays": 1, "a limit on what is read": 4,
+    "what came before a failure stays": 2, "what came before a Ctrl-C stays": 2, "a limit on what is read": 4,
     "newest first for who follows": 5,
 }  # fmt: skip
 
