@@ -35,6 +35,7 @@ _ADVICE = {
     "Connection refused": _NO_SERVER,
     "the database system is": "the server starts or stops: wait for it, and run again",
     "malformed": "the file is damaged: restore it from a backup",
+    "index row": "PostgreSQL indexes keys, references and ids of funds: keep each of them at 2,600 bytes at most",
     "duplicate key": "another writer was first, and this transaction cannot see its entries: run again, READ COMMITTED",
     "could not serialize": "another writer was first: run the transaction again",
     "connection": "see that the server runs and can be reached, and run again",

@@ -19,7 +19,7 @@ from estate_funds.merkle import head_text
 from estate_funds.store.rows import Statements, run
 from estate_funds.store.state import load, tree_at
 from estate_funds.store.tables import FORMAT, Tables, finishing
-from estate_funds.store.writer import last_snapshot, snapshot_due, take_snapshot
+from estate_funds.store.writer import last_snapshot, snapshot_due, snapshot_fits, take_snapshot
 from estate_funds.text import counted
 
 OLDEST = 1
@@ -125,7 +125,7 @@ def migrate(connection: Connection, sql: Statements, origin: str) -> Migrated:
             ledger = load(connection, sql, lambda: nullcontext(connection))
         except DamagedEntry as refused:  # which is no damage: its hashes were compared on the way
             raise _of_another_gate(connection, sql, refused) from None
-        if snapshot_due(ledger, last_snapshot(connection, sql)):
+        if snapshot_due(ledger, last_snapshot(connection, sql)) and snapshot_fits(connection.dialect.name, ledger):
             take_snapshot(connection, sql, ledger)
     size, blocks = run(
         connection, sql("SELECT (SELECT coalesce(max(seq), 0) FROM {entry}), (SELECT count(*) FROM {block})")
