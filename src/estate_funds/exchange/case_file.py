@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 from pydantic import Field as Key
 
 from estate_funds.calendar import Month
@@ -40,6 +40,7 @@ def _centi_m2(value: object) -> object:
         raise ValueError('not an area: wanted m2 with at most two decimals, such as "164300.00"') from None
 
 
+MOST_MONTHS = 1_200
 MonthText = Annotated[Month, BeforeValidator(_month)]
 YuanText = Annotated[int, BeforeValidator(_fen), Key(gt=0)]
 
@@ -49,6 +50,12 @@ class ClaimPeriods(Node):
 
     first: MonthText
     last: MonthText
+
+    @model_validator(mode="after")
+    def _within_a_century(self) -> ClaimPeriods:
+        if self.last - self.first >= MOST_MONTHS:  # each month of each subject would be computed
+            raise ValueError(f"{self.first} to {self.last}: wanted a hundred years at most")
+        return self
 
 
 class People(Node):

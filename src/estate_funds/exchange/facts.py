@@ -25,7 +25,7 @@ from estate_funds.money import FEN_PER_YUAN, parse_share, parse_yuan
 from estate_funds.policy import LEVELS, Document, FactRule
 from estate_funds.registry import CENTI_M2, Fact, Registry, Subject, Value
 
-_PERIOD = re.compile(r"\d{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?|[1-9]\d?")
+_PERIOD = re.compile("[0-9]{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?|[1-9][0-9]?")
 
 
 def read_subjects(path: Path, bare: Registry, documents: Iterable[Document]) -> Iterator[Subject]:

@@ -10,7 +10,7 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -91,6 +91,14 @@ class Row:
         return value if isinstance(value, Fraction) else None
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; not for what no system takes as a name: too long, or with a NUL in it."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file, with or without a byte-order mark; TableError otherwise."""
     try:
@@ -136,8 +144,16 @@ def check_header(header: list[str], columns: tuple[Column, ...], source: str) ->
 
 
 def read_header(path: Path) -> list[str]:
-    """The column names of a CSV file."""
-    return [name.strip() for name in next(csv.reader(io.StringIO(read_text(path), newline="")), [])]
+    """The column names of a CSV file; TableError where its first line is none of one."""
+    return header_of(io.StringIO(read_text(path), newline=""), path)
+
+
+def header_of(lines: Iterable[str], path: Path) -> list[str]:
+    """The column names in the first line of a CSV file; TableError where it is none of one."""
+    try:
+        return [name.strip() for name in next(csv.reader(lines, strict=True), [])]
+    except csv.Error as error:
+        raise TableError("not a CSV file", where=f"{path.name}, line 1", got=str(error)) from None
 
 
 def read_table(path: Path, columns: tuple[Column, ...]) -> Iterator[Row]:
