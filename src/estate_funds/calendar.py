@@ -17,6 +17,7 @@ from dateutil.relativedelta import relativedelta
 from estate_funds.errors import DateError
 
 MONTHS_PER_YEAR = 12
+NEAR = date(1000, 1, 1), date(2999, 12, 31)  # days of documents and tables: none of them is past what a calendar has
 _MONTH = re.compile("([0-9]{4})-([0-9]{2})")
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -206,6 +207,18 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise DateError("not a day of the calendar", got=repr(text), wanted="YYYY-MM-DD") from None
+
+
+def near_day(day: date) -> date:
+    """The day, if it is one to reckon with; DateError for one of another millennium, which stands for no day at all.
+
+    >>> near_day(date(2024, 3, 1))
+    datetime.date(2024, 3, 1)
+    """
+    if not NEAR[0] <= day <= NEAR[1]:
+        wanted = f"{NEAR[0]} to {NEAR[1]}"
+        raise DateError("too far off to reckon with", got=str(day), wanted=wanted, fix="leave an open end out")
+    return day
 
 
 def given_day(value: object, where: str) -> date:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
 from pydantic import Field as Key
 
-from estate_funds.calendar import Month
+from estate_funds.calendar import Month, near_day
 from estate_funds.errors import DateError, EstateFundsError
 from estate_funds.money import parse_yuan
-from estate_funds.policy import Node, Sentence, as_tuple
+from estate_funds.policy import MOST_DAYS, NearDay, Node, Sentence, as_tuple
 
 
 def _month(value: object) -> object:
     if isinstance(value, Month):
         return value
     try:
-        return Month.parse(str(value))
+        month = Month.parse(str(value))
+        near_day(month.first_day)
+        return month
     except DateError as error:
         raise ValueError(f"{error.what}: wanted {error.wanted}") from None
 
@@ -68,7 +69,7 @@ class People(Node):
 class Payment(Node):
     """When a claim that is due is paid."""
 
-    days_after_decision: Annotated[int, Key(ge=0)]
+    days_after_decision: Annotated[int, Key(ge=0, le=MOST_DAYS)]
 
 
 class Payee(Node):
@@ -82,7 +83,7 @@ class Appropriation(Node):
     """Budget and money for a fund."""
 
     id: Sentence
-    on: date
+    on: NearDay
     fund: Sentence
     source: Sentence
     amount: YuanText

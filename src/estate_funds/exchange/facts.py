@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
-from estate_funds.calendar import parse_day
+from estate_funds.calendar import near_day, parse_day
 from estate_funds.errors import (
     CaseError,
     CellError,
     ColumnError,
-    DateError,
     DuplicateRow,
     EstateFundsError,
     TableError,
@@ -211,7 +210,7 @@ def parse_fact(rule: FactRule, cell: str, where: str) -> Value:
     """
     try:
         if rule.type == "date":
-            return parse_day(cell)
+            return near_day(parse_day(cell))
         if rule.type == "yuan":
             return _not_negative(Fraction(parse_yuan(cell), FEN_PER_YUAN))
         if rule.type == "share":
@@ -219,9 +218,8 @@ def parse_fact(rule: FactRule, cell: str, where: str) -> Value:
         if rule.type in ("number", "m2"):
             return parse_number(cell.replace(",", ""))
     except EstateFundsError as error:
-        wanted = "YYYY-MM-DD" if isinstance(error, DateError) else error.wanted
         raise CellError(
-            error.what, where=where, got=repr(cell), wanted=wanted or rule.text, clause=rule.clause
+            error.what, where=where, got=repr(cell), wanted=error.wanted or rule.text, clause=rule.clause
         ) from None
     allowed = {"yes_no": ("yes", "no"), "choice": rule.values}.get(rule.type, ())
     if allowed and cell not in allowed:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from estate_funds.calendar import NEAR
 from estate_funds.errors import CellError, ColumnError, TableError
 from estate_funds.exchange.tables import Column, Row, check_header, header_of, parse_cell, read_table
 from estate_funds.registry import Estate, Headcount, Household, count_households
@@ -119,7 +120,17 @@ def _read_parquet(path: Path) -> pa.Table:
                 got=str(table[name].type),
                 wanted=str(_TYPES[name]),
             ) from None
+        if _TYPES[name] == pa.date32() and (far := _far(table[name])) is not None:
+            where = f"{path.name}, column {name}"
+            raise CellError("a day too far off to reckon with", where=where, got=far, wanted=f"{NEAR[0]} to {NEAR[1]}")
     return table
+
+
+def _far(days: pa.ChunkedArray) -> str | None:
+    """The first or last day of a column, where it is none to reckon with; a calendar may not even have it."""
+    ends = pc.min_max(days.cast(pa.int32())).as_py().values()
+    low, high = (day.toordinal() - _EPOCH for day in NEAR)
+    return next((f"day {end} from 1970-01-01" for end in ends if end is not None and not low <= end <= high), None)
 
 
 def _sound(table: pa.Table, estates: Mapping[str, Estate]) -> bool:

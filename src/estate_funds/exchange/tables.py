@@ -16,7 +16,7 @@ from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
-from estate_funds.calendar import Month, parse_day
+from estate_funds.calendar import Month, near_day, parse_day
 from estate_funds.errors import (
     AmountError,
     CellError,
@@ -200,7 +200,9 @@ def parse_cell(column: Column, cell: str, where: str) -> object:
     try:
         return _PARSERS[column.type](cell)
     except EstateFundsError as error:
-        raise CellError(error.what, where=place, got=repr(cell), wanted=error.wanted or column.about) from None
+        raise CellError(
+            error.what, where=place, got=repr(cell), wanted=error.wanted or column.about, fix=error.fix
+        ) from None
 
 
 def _count(cell: str) -> int:
@@ -254,14 +256,17 @@ def _yuan(cell: str) -> int:
 
 
 def _month(cell: str) -> str:
-    return str(Month.parse(cell))
+    month = Month.parse(cell)
+    near_day(month.first_day)
+    return str(month)
 
 
 def _day(cell: str) -> date:
     try:
-        return parse_day(cell)
+        day = parse_day(cell)
     except DateError as error:
         raise CellError(error.what, wanted="YYYY-MM-DD, a day that exists") from None
+    return near_day(day)
 
 
 _PARSERS: dict[str, Callable[[str], object]] = {

@@ -21,11 +21,12 @@ from estate_funds.policy.reading import (
     with_values,
 )
 from estate_funds.policy.sums import PERIODS, Advance, Ceiling, Limit, Once, PayerSplit, Provision, Rate, Total
-from estate_funds.policy.values import LEVELS, Dated, Names, Node, Sentence, as_tuple, version_on
+from estate_funds.policy.values import LEVELS, MOST_DAYS, Dated, Names, NearDay, Node, Sentence, as_tuple, version_on
 
 __all__ = [
     "BUILT_IN",
     "LEVELS",
+    "MOST_DAYS",
     "NUMBERS",
     "PERIODS",
     "Advance",
@@ -38,6 +39,7 @@ __all__ = [
     "FactRule",
     "Limit",
     "Names",
+    "NearDay",
     "Node",
     "Once",
     "PayerSplit",
