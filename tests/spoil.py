@@ -134,7 +134,10 @@ def edit_lines(data: bytes, edit: Edit) -> bytes:
 
 def edit_toml(data: bytes, edit: Edit) -> bytes:
     """A value replaced by an odd one or by another of the file, a key by another key, or lines rearranged."""
-    text = data.decode("utf-8", "surrogatepass" if b"\xed" in data else "replace")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return edit_bytes(data, edit)
     tokens = [m.span() for m in _TOKEN.finditer(text)]
     match edit.how % 8:
         case 0 | 1 | 2 if tokens:
