@@ -28,7 +28,14 @@ from estate_funds.case import Case
 from estate_funds.checkpoint import Checkpoint, Growth, Inclusion, SignerKey, VerifierKey, parse_note, sign, verify
 from estate_funds.columns import Columns
 from estate_funds.columns import leaves as leaves_of
-from estate_funds.errors import InputError, InvariantBroken, Refusal, SealBroken, StoreError
+from estate_funds.errors import (
+    InputError,
+    InvariantBroken,
+    Refusal,
+    SealBroken,
+    StoreError,
+    Unallocated,
+)
 from estate_funds.exchange import columns as tables
 from estate_funds.exchange.bundle import Bundle, parse_entry, split_journal
 from estate_funds.exchange.evidence import EvidenceFiles
@@ -561,7 +568,7 @@ def _header(file: str, *rows: str) -> bytes:
 
 CASES = (InputError, Refusal)
 SEALS = (InputError, SealBroken)
-BOOKED = (InputError, StoreError, SealBroken, Refusal)
+BOOKED = (InputError, StoreError, SealBroken, Refusal, Unallocated)
 
 # Everything that reads, a line each. A reader of bank statements, say, is one more line here.
 READERS = {
