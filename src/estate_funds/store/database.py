@@ -68,7 +68,7 @@ def engine_of(url: str, *, create: bool) -> Engine:
     Raises LedgerNotFound where `create` is false and there is no such file, StoreUnavailable for what is no address.
     """
     path = sqlite_path(url)
-    if path is not None and not create and not path.exists():
+    if path is not None and not create and not _exists(path):
         raise LedgerNotFound(
             "there is no ledger at this address", where=str(path), fix="check the path, or run a case first"
         )
@@ -78,7 +78,7 @@ def engine_of(url: str, *, create: bool) -> Engine:
     shared: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
     try:
         engine = sa.create_engine(url, **shared if url == MEMORY else {})
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError, ValueError) as error:
         fix = "sqlite:///file.db, a file path, or postgresql+psycopg://… with the extra [postgres] installed"
         raise StoreUnavailable("not an address of a ledger", where=url, got=str(error), wanted=fix) from None
     if engine.dialect.name == "sqlite":
@@ -105,6 +105,14 @@ def sqlite_path(url: str) -> Path | None:
     name = url.removeprefix("sqlite:///")
     plain = url.startswith("sqlite:///") and not name.startswith((":memory:", "file:"))
     return Path(name) if plain and name else None
+
+
+def _exists(path: Path) -> bool:
+    """Whether a file is there; not for what no system takes as a name."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _unmerged(path: Path) -> bool:
