@@ -9,7 +9,7 @@ from fractions import Fraction
 from random import Random
 from typing import TypeVar
 
-from hypothesis import find, settings
+from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
@@ -24,18 +24,17 @@ _FEW_FEN = 300  # as far as people look first
 _EDGES = (99, 100, 101, 10_000, 100_000, 2**31 - 1, 2**31, 2**53 + 1, LARGEST_FEN - 1, LARGEST_FEN)
 
 
-def simplest(
-    strategy: st.SearchStrategy[T], such_that: Callable[[T], object] = lambda value: True, *, max_examples: int = 2_000
-) -> T:
-    """The simplest value that a strategy draws and that meets a condition: what it shrinks to, the same each time.
+def simplest(strategy: st.SearchStrategy[T], such_that: Callable[[T], object] | None = None) -> T:
+    """The simplest value that a strategy draws, or the one that it shrinks to where it has to meet a condition.
 
-    Raises Hypothesis' NoSuchExample where none was met in so many.
+    The same each time. Raises Hypothesis' NoSuchExample where two thousand values did not meet it.
 
     >>> simplest(amounts()), simplest(amounts(), lambda fen: fen > 7)
     (1, 8)
     """
-    afresh = settings(database=None, max_examples=max_examples, deadline=None)
-    return find(strategy, lambda value: bool(such_that(value)), settings=afresh, random=Random(0))
+    phases = [Phase.generate] if such_that is None else [Phase.generate, Phase.shrink]  # the simplest is drawn first
+    afresh = settings(database=None, max_examples=2_000, deadline=None, phases=phases)
+    return find(strategy, lambda value: such_that is None or bool(such_that(value)), settings=afresh, random=Random(0))
 
 
 def refuse_unless(holds: object, problem: str) -> None:
@@ -60,6 +59,7 @@ def amounts(*, min_fen: int = 1, max_fen: int = LARGEST_FEN) -> st.SearchStrateg
     (1, 2, 9007199254740993)
     """
     check_range(min_fen, max_fen, "amounts", least=0)
+    refuse_unless(max_fen <= LARGEST_FEN, f"amounts: wanted at most {LARGEST_FEN}, got {max_fen}")
     edges = [edge for edge in _EDGES if min_fen <= edge <= max_fen] or [min_fen]
     few = st.integers(min_fen, min(max_fen, min_fen + _FEW_FEN))
     return st.one_of(few, st.sampled_from(edges), st.integers(min_fen, max_fen))
