@@ -17,7 +17,7 @@ from estate_funds.testing import strategies as ef
 
 WINDOW = Months(Month.parse("2021-01"), Month.parse("2027-01"))
 PRICED = ("rate_times_base",)
-slow = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

@@ -28,6 +28,7 @@ _KEYS = ("repairs", "common-income", "budget", "agency")
 _PAPERS = ("invoice", "audit", "vote")
 _MOST_FEN = 2**40  # of one event: what all of a history adds up to stays below what a column holds
 _SLIPS = 20
+_LONG = 20  # how much shorter than it may be a long history is
 
 
 def permits(
@@ -177,7 +178,7 @@ def histories(
     Event(verb='opens', pick=0, fen=0, slip=0)
     """
     check_range(min_size, max_size, "histories", least=0)
-    happens, long = events(verbs=verbs, slips=slips), max(min_size, max_size - max_size // 3)
+    happens, long = events(verbs=verbs, slips=slips), max(min_size, max_size - _LONG)
     short = st.lists(happens, min_size=min_size, max_size=max_size)
     return short | st.lists(happens, min_size=long, max_size=max_size)  # whatever is drawn at random is short by itself
 

@@ -6,6 +6,7 @@ from calendar import monthrange
 from collections.abc import Callable
 from datetime import date
 from fractions import Fraction
+from math import ceil, floor
 from random import Random
 from typing import TypeVar
 
@@ -178,8 +179,8 @@ def rates(
         refuse_unless(type(bound) in (int, Fraction), f"rates: wanted exact numbers, got {bound!r}")
     refuse_unless(0 <= min_yuan <= max_yuan, f"rates: wanted 0 <= min <= max, got {min_yuan} and {max_yuan}")
     parts = (1, 100, 3, 7, 10_000, 100_000) if finer_than_fen else (1, 100)
-    ranges = {part: (-(-min_yuan * part // 1), max_yuan * part // 1) for part in parts}
-    possible = [_in_parts(part, int(low), int(high)) for part, (low, high) in ranges.items() if low <= high]
+    ranges = {part: (ceil(min_yuan * part), floor(max_yuan * part)) for part in parts}
+    possible = [_in_parts(part, low, high) for part, (low, high) in ranges.items() if low <= high]
     refuse_unless(possible, f"rates: no such rate from {min_yuan} to {max_yuan}")
     return st.one_of(possible)
 
