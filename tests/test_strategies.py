@@ -27,6 +27,7 @@ from estate_funds.policy import Document, parse_document
 from estate_funds.registry import Registry, count_households
 from estate_funds.testing import strategies as ef
 from estate_funds.testing.events import HANDS, Event
+from estate_funds.testing.model import Model
 from estate_funds.testing.strategies import simplest
 from estate_funds.vouchers import appropriate, open_fund
 
@@ -251,6 +252,14 @@ def test_every_journal_replays_to_the_same_head(journal: Sequence[Entry]) -> Non
     assert ledger.seq == len(journal)
     assert replay(iter(journal)).head == ledger.head
     assert {entry.recorded.year for entry in journal} <= {2021, 2022, 2023}
+
+
+@some
+@given(ef.journals(max_size=40))
+def test_the_second_ledger_holds_every_journal(journal: Sequence[Entry]) -> None:
+    model = Model()
+    assert all(model.post(entry.draft, recorded=entry.recorded) for entry in journal)
+    assert model.balances == replay(journal).balances
 
 
 @some

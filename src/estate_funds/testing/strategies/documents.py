@@ -144,26 +144,23 @@ class _Pen(NamedTuple):
     def one_of(self, *among: T) -> T:
         return among[self.number(0, len(among) - 1)]
 
-    @property
     def clause(self) -> str:
         return self.one_of(*CLAUSES)
 
-    @property
     def rate(self) -> str:
         return format_rate(self.draw(_ANY_RATE))
 
-    @property
     def above_0(self) -> str:
         return format_rate(self.draw(_ABOVE_0))
 
     def versions(self) -> list[Tables]:
         """The heads of the versions of a value, one after the other; what ends and what follows may both be said."""
-        found: list[Tables] = [{"from": self.start, "clause": self.clause}]
+        found: list[Tables] = [{"from": self.start, "clause": self.clause()}]
         while len(found) < self.asked.versions and (days := self.number(0, 900)):
             following = found[-1]["from"] + timedelta(days=days)
             if self.number(0, 1):
                 found[-1]["until"] = following
-            found.append({"from": following, "clause": self.clause})
+            found.append({"from": following, "clause": self.clause()})
         return found
 
 
@@ -180,7 +177,7 @@ def tables(draw: st.DrawFn, asked: Asked) -> Tables:
         "format": 1, "id": "drawn", "number": "No. 1", "title": "A drawn document", "issuer": "the city",
         "from": start, "clause": "1", "clauses": dict(CLAUSES),
         "parties": {"residents": {"name": "the residents", "clause": "1"}, "firm": {"name": "宏达物业", "clause": "1"}},
-        "facts": {name: {**_FACTS[name], "clause": pen.clause} for name in pen.facts},
+        "facts": {name: {**_FACTS[name], "clause": pen.clause()} for name in pen.facts},
         "requirements": [_requirement(pen) for _ in range(pen.number(0, 2))],
         "provisions": {name: _provision(pen, name) for name in names},
         "funds": {"budget": _budget(pen, names), "share": _share(pen)},
@@ -212,7 +209,7 @@ def _condition(pen: _Pen) -> Tables:
 
 
 def _requirement(pen: _Pen) -> Tables:
-    return {**_condition(pen), "otherwise": pen.one_of("warn", "hold", "refuse"), "clause": pen.clause}
+    return {**_condition(pen), "otherwise": pen.one_of("warn", "hold", "refuse"), "clause": pen.clause()}
 
 
 # --- a provision ---
@@ -226,7 +223,7 @@ def _provision(pen: _Pen, name: str) -> Tables:
     pool = None if one else pen.one_of(None, "district", "community")
     once = ["once"] * (one or pool is not None)
     return _kept({
-        "title": "以奖代补", "clause": pen.clause, "sum": SUMS[0] if one else SUMS[1], "pool": pool,
+        "title": "以奖代补", "clause": pen.clause(), "sum": SUMS[0] if one else SUMS[1], "pool": pool,
         "claim_period": pen.one_of(*["service_year"] * one, "calendar_year", "quarter", "month", *once),
         "anchor": pen.one_of(*(anchor for anchor in pen.asked.anchors if gated or anchor != "decision")),
         "counted_on": pen.one_of("service_year_start", "enrolment", "month_start", "01-01", "02-29"),
@@ -251,8 +248,8 @@ def _sum_1(pen: _Pen, level: str) -> Tables:
 
 def _rate(pen: _Pen) -> Tables:
     form = pen.one_of("value", "tiers", "slices")
-    found = {"value": pen.rate} if form == "value" else _tiers(pen) if form == "tiers" else _slices(pen)
-    return found | ({"base_at_most": {"value": pen.above_0}} if pen.number(0, 1) else {})
+    found = {"value": pen.rate()} if form == "value" else _tiers(pen) if form == "tiers" else _slices(pen)
+    return found | ({"base_at_most": {"value": pen.above_0()}} if pen.number(0, 1) else {})
 
 
 def _tiers(pen: _Pen) -> Tables:
@@ -260,7 +257,7 @@ def _tiers(pen: _Pen) -> Tables:
     found, last = [], 0
     for _ in range(pen.number(1, 3)):
         first, last = last + 1, last + pen.number(1, 3)
-        found.append({"service_years": [first, last], "value": pen.rate})
+        found.append({"service_years": [first, last], "value": pen.rate()})
     return {"tiers": found}
 
 
@@ -269,17 +266,17 @@ def _slices(pen: _Pen) -> Tables:
     found, end = [], 0
     for _ in range(pen.number(1, 2)):
         end += pen.number(1, 1_000)
-        found.append({"up_to": str(end), "value": pen.rate})
-    return {"slices": [*found, {"value": pen.rate}]}
+        found.append({"up_to": str(end), "value": pen.rate()})
+    return {"slices": [*found, {"value": pen.rate()}]}
 
 
 def _sum_2(pen: _Pen, assessed: bool) -> Tables:
     """Dated totals, divided by a measure, by marks, or by one times the other."""
-    total = [{**version, "value": pen.rate, "share": pen.one_of("1", "1/2", "0.705")} for version in pen.versions()]
+    total = [{**version, "value": pen.rate(), "share": pen.one_of("1", "1/2", "0.705")} for version in pen.versions()]
     weights = pen.one_of("household", "m2", "building", *["score"] * assessed, None)
     marked = pen.number(0, 2) if weights else pen.number(1, 2)
     indicators = [
-        {"fact": pen.one_of("household", "m2"), "marks": pen.above_0, "full": pen.above_0, "clause": pen.clause}
+        {"fact": pen.one_of("household", "m2"), "marks": pen.above_0(), "full": pen.above_0(), "clause": pen.clause()}
         for _ in range(marked)
     ]
     return {"total": total, "weights": weights, "indicators": indicators}
@@ -287,14 +284,14 @@ def _sum_2(pen: _Pen, assessed: bool) -> Tables:
 
 def _caps(pen: _Pen) -> list[Tables]:
     per = pen.one_of("each", "household")
-    return [{**version, "value": pen.above_0, "per": per} for version in pen.versions()]
+    return [{**version, "value": pen.above_0(), "per": per} for version in pen.versions()]
 
 
 def _divisions(pen: _Pen) -> list[Tables]:
     """Who pays: dated versions for everybody, and perhaps another division for closed estates."""
     found = [{**version, **_payers(pen)} for version in pen.versions()]
     if pen.number(0, 1):
-        closed = {"when": [{"fact": "gate", "is": ["closed"]}], "clause": pen.clause}
+        closed = {"when": [{"fact": "gate", "is": ["closed"]}], "clause": pen.clause()}
         found.append({"from": pen.start, **closed, **_payers(pen)})
     return found
 
@@ -312,7 +309,7 @@ def _payers(pen: _Pen) -> Tables:
 
 def _budget(pen: _Pen, purposes: Sequence[str]) -> Tables:
     taken = ({"payee_classes": ["community"], "into": "share"}, {"payee_classes": ["firm"]})
-    permits = [{"from": pen.start, "clause": pen.clause, "purposes": list(purposes), **permit} for permit in taken]
+    permits = [{"from": pen.start, "clause": pen.clause(), "purposes": list(purposes), **permit} for permit in taken]
     return {**_fund(pen, "Budget", "city", "district"), "permits": permits}
 
 
@@ -323,7 +320,7 @@ def _share(pen: _Pen) -> Tables:
 def _permit(pen: _Pen) -> Tables:
     days = pen.number(0, 3_000)
     return _kept({
-        "from": pen.start, "until": pen.start + timedelta(days=days) if days else None, "clause": pen.clause,
+        "from": pen.start, "until": pen.start + timedelta(days=days) if days else None, "clause": pen.clause(),
         "purposes": pen.one_of(["cleaning"], ["repair", "greening"]),
         "payee_classes": pen.one_of(["enterprise"], ["enterprise", "professional"]),
         "requires": pen.one_of([], ["invoice"], ["invoice", "audit"]),
@@ -333,7 +330,7 @@ def _permit(pen: _Pen) -> Tables:
 def _fund(pen: _Pen, title: str, *held_by: str) -> Tables:
     years = pen.number(0, 3)
     return _kept({
-        "title": title, "clause": pen.clause, "held_by": list(held_by),
+        "title": title, "clause": pen.clause(), "held_by": list(held_by),
         "carry_forward": pen.number(0, 1) == 0 or years > 0, "surplus_after_years": years or None,
         "provenance": pen.one_of("fifo", "proportional"),
     })  # fmt: skip

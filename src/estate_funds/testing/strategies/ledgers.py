@@ -17,7 +17,7 @@ from estate_funds.exchange.bundle import write_bundle
 from estate_funds.funds import PAYEE, Fund, Permit
 from estate_funds.journal import Draft, Entry, Kind
 from estate_funds.ledger import Ledger, replay
-from estate_funds.testing.events import FUNDS, HANDS, VERBS, Event, Known, paper, requests
+from estate_funds.testing.events import FUNDS, HANDS, SLIPS, VERBS, Event, Known, paper, requests
 from estate_funds.testing.strategies.values import FIRST_DAY, amounts, check_range, days, refuse_unless
 from estate_funds.vouchers import appropriate, open_fund, promise, refused, spend
 
@@ -27,7 +27,7 @@ _CLASSES = ("enterprise", "professional", "community", "estate")
 _KEYS = ("repairs", "common-income", "budget", "agency")
 _PAPERS = ("invoice", "audit", "vote")
 _MOST_FEN = 2**40  # of one event: what all of a history adds up to stays below what a column holds
-_SLIPS = 20
+_SLIPS, _PICKS = len(SLIPS), 50_000
 _LONG = 20  # how much shorter than it may be a long history is
 
 
@@ -162,7 +162,7 @@ def events(*, verbs: Sequence[str] = tuple(VERBS), slips: bool = True) -> st.Sea
 def _events(draw: st.DrawFn, verbs: tuple[str, ...], slips: bool) -> Event:
     verb, odd = draw(st.integers(0, len(verbs) - 1)), draw(st.integers(0, 7))
     # Often the first or the last of what there is: that is the same still where something before it was left out.
-    pick = draw(st.integers(0, (0, 0, 0, 0, 11)[odd] if odd < 5 else 5_000))
+    pick = draw(st.integers(0, (0, 0, 0, 0, 11)[odd] if odd < 5 else _PICKS))
     fen = draw(_MUCH if odd == 6 else st.integers(0, 400))
     return Event(verbs[verb], pick, fen, draw(st.integers(0, _SLIPS - 1)) if slips and odd == 7 else 0)
 
