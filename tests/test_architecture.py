@@ -44,6 +44,8 @@ ONLY_IN = {
     "sqlalchemy": {"store", "books", "testing"},
     "typer": {"cli"},
     "rich": {"cli"},
+    "hypothesis": {"testing"},
+    "pytest": {"testing"},
 }
 
 

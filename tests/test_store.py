@@ -444,6 +444,30 @@ def test_blocks_snapshots_and_columns_on_postgresql(fresh_postgres: str, many: l
     store.close()
 
 
+def test_a_long_detail_stops_no_ledger(address: str, often: None) -> None:
+    """It is in no index but that of snapshots, which are not worth a ledger that takes no entries any more."""
+    source = "".join(chr(0x4E00 + n * 7919 % 20_000) for n in range(3_000))
+    with Books.open(address, recorded_on=TODAY) as books:
+        fill(books)
+        books.post(receive(FUND, source, 70, on=D1, key="long", hands=HANDS))
+        for number in range(4):
+            books.post(receipt(f"r{number}", 1))
+        books.audit().raise_for_findings()
+    with Books.open(address, recorded_on=TODAY) as books:
+        assert books.balance(FUND.fund_id)["funding", source] == 70
+        assert list(books._store.snapshots()) or "postgresql" in address
+
+
+def test_postgresql_says_what_is_too_long_for_it(fresh_postgres: str) -> None:
+    key = "".join(chr(0x4E00 + n * 7919 % 20_000) for n in range(3_000))
+    with Books.open(fresh_postgres, recorded_on=TODAY) as books:
+        fill(books)
+        with pytest.raises(StoreUnavailable, match="2,600 bytes"):
+            books.post(receipt(key, 1))
+        books.post(receipt(key[:860], 1))
+        assert len(books) == 3
+
+
 def test_changed_rows_are_not_sealed(tmp_path: Path, many: list[Entry]) -> None:
     address = str(tmp_path / "b.db")
     store = Store.open(address)

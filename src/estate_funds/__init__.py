@@ -7,6 +7,7 @@
         books.audit(case).raise_for_findings()
 
 Names load on first use, so that importing the package is light.
+PYTEST_DONT_REWRITE: an application may import this package, which has a plugin for pytest, before it starts pytest.
 """
 
 from __future__ import annotations

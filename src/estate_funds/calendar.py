@@ -17,8 +17,9 @@ from dateutil.relativedelta import relativedelta
 from estate_funds.errors import DateError
 
 MONTHS_PER_YEAR = 12
-_MONTH = re.compile(r"(\d{4})-(\d{2})")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+NEAR = date(1000, 1, 1), date(2999, 12, 31)  # days of documents and tables: none of them is past what a calendar has
+_MONTH = re.compile("([0-9]{4})-([0-9]{2})")
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,9 +39,9 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> Month:
-        """The month written YYYY-MM; DateError for anything else."""
+        """The month written YYYY-MM, of a year that has a last one and a next; DateError for anything else."""
         match = _MONTH.fullmatch(text)
-        if not match or not 1 <= int(match[2]) <= MONTHS_PER_YEAR:
+        if not match or not 1 <= int(match[2]) <= MONTHS_PER_YEAR or not MINYEAR < int(match[1]) < MAXYEAR:
             raise DateError("not a month", got=repr(text), wanted="YYYY-MM, such as 2023-01")
         return cls(int(match[1]) * MONTHS_PER_YEAR + int(match[2]) - 1)
 
@@ -110,7 +111,8 @@ class Months:
         (2024-01..2024-12, 2024-05..2024-05, 2024-05..2024-08)
         """
         if re.fullmatch("[0-9]{4}", text):
-            return cls.calendar_year(int(text))
+            first, last = f"{text}-01", f"{text}-12"
+            return cls(Month.parse(first), Month.parse(last) + 1)
         first, _, last = text.partition("..")
         return cls(Month.parse(first), Month.parse(last or first) + 1)
 
@@ -205,6 +207,18 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise DateError("not a day of the calendar", got=repr(text), wanted="YYYY-MM-DD") from None
+
+
+def near_day(day: date) -> date:
+    """The day, if it is one to reckon with; DateError for one of another millennium, which stands for no day at all.
+
+    >>> near_day(date(2024, 3, 1))
+    datetime.date(2024, 3, 1)
+    """
+    if not NEAR[0] <= day <= NEAR[1]:
+        wanted = f"{NEAR[0]} to {NEAR[1]}"
+        raise DateError("too far off to reckon with", got=str(day), wanted=wanted, fix="leave an open end out")
+    return day
 
 
 def given_day(value: object, where: str) -> date:

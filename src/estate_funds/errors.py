@@ -53,6 +53,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST_SHOWN = 2_000  # characters of a detail: a cell may hold a book
+_MOST_COMPARED = 200  # characters of a word that is looked for among others
+
 
 class EstateFundsError(Exception):
     """What went wrong, where, what stood there, what was wanted, on what ground, and what to do.
@@ -92,8 +95,8 @@ class EstateFundsError(Exception):
             ("clause:", self.clause),
             ("to do:", self.fix),
         )
-        lines = [f"  {label:<7} {detail}" for label, detail in details if detail not in (None, "")]
-        return "\n".join([self.what, *lines])
+        lines = [f"  {label:<7} {shown(detail)}" for label, detail in details if detail not in (None, "")]
+        return "\n".join([shown(self.what), *lines])
 
     def at(self, where: str) -> EstateFundsError:
         """The same error with its place filled in, for a caller that knows the place better."""
@@ -282,6 +285,18 @@ class InvariantBroken(AssertionError):
     """A bug of this library, never of its input: please report it with the message."""
 
 
+def shown(detail: object) -> str:
+    """A detail as a message can carry it: not longer than somebody reads, and of characters that every stream takes.
+
+    >>> shown("x" * 5_000)[-30:], shown("\\udc80")
+    ('xxx… (5,000 characters in all)', '\\\\udc80')
+    """
+    text = str(detail)
+    if len(text) > _MOST_SHOWN:
+        text = f"{text[:_MOST_SHOWN]}… ({len(text):,} characters in all)"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint at the known word nearest to `word`, or all of them when none is near.
 
@@ -291,8 +306,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     'known: city, district'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
+    close = difflib.get_close_matches(word, names, n=1) if len(word) <= _MOST_COMPARED else []
     if close:
         return f"did you mean {close[0]!r}?"
-    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    return f"known: {shown}" if names else "none is known"
+    some = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    return f"known: {some}" if names else "none is known"

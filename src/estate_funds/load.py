@@ -25,7 +25,7 @@ from estate_funds.exchange.ballots import ballot_facts, tallies
 from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.evidence import EvidenceFiles
 from estate_funds.exchange.facts import read_facts, read_subjects, with_households
-from estate_funds.exchange.tables import Row, file_digest, read_table, read_text
+from estate_funds.exchange.tables import Row, file_digest, is_file, read_table, read_text
 from estate_funds.policy import Document, bind, parse_document, parse_toml
 from estate_funds.registry import Assessment, Assessments, Estate, Fact, Facts, Registry, Subject, collect_estates
 
@@ -69,15 +69,14 @@ def load_document(name: str, *, folder: Path | None = None) -> Document:
     >>> load_document("donghu-2021-17").number
     '东府办发〔2021〕17号'
     """
-    shipped = resources.files("estate_funds.policies")
     if name.endswith(".toml"):
         path = (folder or Path()) / name
-        if not path.is_file():
+        if not is_file(path):
             raise UnknownDocument("there is no such document file", got=str(path))
         return parse_document(read_text(path), source=path.name)
-    entry = shipped / f"{name}.toml"
-    if not entry.is_file() or not name or "/" in name:
-        raise UnknownDocument(f"no document {name!r} is shipped", fix=nearest(name, shipped_documents()))
+    if name not in (known := shipped_documents()):
+        raise UnknownDocument(f"no document {name!r} is shipped", fix=nearest(name, known))
+    entry = resources.files("estate_funds.policies") / f"{name}.toml"
     return parse_document(entry.read_bytes().decode("utf-8"), source=entry.name)
 
 

@@ -18,6 +18,7 @@ from estate_funds.errors import AllocationError, AmountError
 
 FEN_PER_YUAN = 100
 MAX_FEN = 2**63 - 1  # what a 64-bit column holds
+_MOST_DIGITS = 25  # that Babel reads exactly
 
 K = TypeVar("K", bound=Hashable)
 
@@ -152,6 +153,9 @@ def parse_yuan(text: str, *, locale: str = "zh_CN") -> int:
     from babel.numbers import NumberFormatError, parse_decimal
 
     bare = text.strip().removeprefix("CNY").lstrip("¥￥").removesuffix("元").strip()
+    if sum(map(bare.count, "0123456789")) > _MOST_DIGITS:
+        wanted = f"at most {MAX_FEN} fen, with two decimals"
+        raise AmountError("an amount beyond what a ledger column holds", got=repr(text), wanted=wanted)
     try:
         if not re.fullmatch(r"-?[0-9][0-9,]*(\.[0-9]+)?", bare):  # 1e5, 1_000 and NaN are numbers to a parser
             raise NumberFormatError(bare)

@@ -89,13 +89,12 @@ def signed(public: bytes, message: bytes, signature: bytes) -> bool:
         must(y < P and (x * x - square) % P == 0 and (x or not sign), "a key that is no point of the curve")
         return (x if x & 1 == sign else P - x), y
 
-    scalar, base, (x, y) = int.from_bytes(signature[32:], "little"), point(BASE), point(public)
+    at, scalar, base, (x, y) = (0, 1), int.from_bytes(signature[32:], "little"), point(BASE), point(public)
     k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
-    at, minus_key = (0, 1), (P - x, y)
     for bit in range(255, -1, -1):
         at = plus(at, at)
         at = plus(at, base) if scalar >> bit & 1 else at
-        at = plus(at, minus_key) if k >> bit & 1 else at
+        at = plus(at, (P - x, y)) if k >> bit & 1 else at
     return len(signature) == 64 and scalar < L and (at[1] | (at[0] & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 
@@ -334,11 +333,11 @@ class Journal:
         self.booked[str(e.seq)] = e.mirrored(len(e.postings)), len(e.postings), e.kind, e.year, +paid, e.reference
 
 
-def verify(bundle: zipfile.ZipFile, note: bytes, keys: list[str], old: list[bytes]) -> tuple[list[str], list[str]]:
+def verify(bundle: Any, note: bytes, keys: list[str], old: list[bytes]) -> tuple[list[str], list[str]]:
     """What was covered, and what was found."""
 
     def entries(file: Any, held: bytes = b"") -> Any:  # an entry begins at its first line
-        while chunk := file.read(1 << 20):
+        while must(len(held) < 1 << 26, "an entry that does not end") and (chunk := file.read(1 << 20)):
             *whole, held = re.split(b"(?<=\n)(?=estate_funds entry 1\n)", held + chunk)
             yield from whole
         yield from [held] if held else []
@@ -361,10 +360,10 @@ def verify(bundle: zipfile.ZipFile, note: bytes, keys: list[str], old: list[byte
         grown, root = len(leaves) - int(one["size"]), base64.b64encode(root_of(leaves[: int(one["size"])])).decode()
         if grown < 0 or (grown and one is checkpoint) or (one["origin"], one["root"]) != (checkpoint["origin"], root):
             findings.append(f"{len(leaves)} entries are not those of {one['origin']} {one['size']}, or do not begin so")
-    balances = ["\t".join((*key, f"{fen}\n")).encode() for key, fen in sorted(journal.balances.items()) if fen]
-    findings += ["balances.txt does not hold the balances"] * (b"".join(balances) != bundle.read("balances.txt"))
+    told = b"".join("\t".join((*key, f"{fen}\n")).encode() for key, fen in sorted(journal.balances.items()) if fen)
+    findings += ["balances.txt does not hold the balances"] * (told != bundle.open("balances.txt").read(len(told) + 1))
     for name, times in Counter(bundle.namelist()).items():
-        whole = name[9:] in named and hashlib.sha256(bundle.read(name)).hexdigest() == name[9:]
+        whole = name[9:] in named and hashlib.file_digest(bundle.open(name), "sha256").hexdigest() == name[9:]
         if times > 1 or not (whole or name in ("checkpoint", "keys.txt", "balances.txt", "journal.txt")):
             findings.append(f"{name} is not what a bundle holds, or not the document that an entry names")
     refusals = sum(booked[2] == "refusal" for booked in journal.booked.values())
@@ -372,7 +371,7 @@ def verify(bundle: zipfile.ZipFile, note: bytes, keys: list[str], old: list[byte
         f"journal     {checkpoint['origin']}: {len(leaves)} entries, {refusals} of them refusals",
         f"seal        {len(leaves)}:{root_of(leaves).hex()}, and {len(older)} older checkpoints",
         f"signatures  {len(keys)}" if keys else "signatures  not checked: no --key was given",
-        f"contents    {len(balances)} balances, {len(set(bundle.namelist())) - 4} of {len(named)} documents",
+        f"contents    {told.count(10)} balances, {len(set(bundle.namelist())) - 4} of {len(named)} documents",
     ], findings
 
 
@@ -386,7 +385,8 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         with zipfile.ZipFile(asked.bundle) as bundle:
-            note = Path(asked.checkpoint).read_bytes() if asked.checkpoint else bundle.read("checkpoint")
+            must({one.compress_type for one in bundle.infolist()} <= {0, 8}, "a member neither stored nor deflated")
+            note = Path(asked.checkpoint).read_bytes() if asked.checkpoint else bundle.open("checkpoint").read(1 << 20)
             covered, findings = verify(bundle, note, asked.key, [Path(name).read_bytes() for name in asked.old])
     except Exception as error:  # whatever it is, nothing was verified
         print(f"{asked.bundle} cannot be verified: {error}", file=sys.stderr)

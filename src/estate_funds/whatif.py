@@ -9,7 +9,6 @@ A change is PATH=VALUE. PATH is `<document>/<key path>`, or the key path alone w
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +19,7 @@ from estate_funds.errors import CaseError, PolicyError, nearest
 from estate_funds.exchange.facts import parse_fact
 from estate_funds.load import bind_documents
 from estate_funds.money import format_yuan
-from estate_funds.policy import Document, bind, with_values
+from estate_funds.policy import Document, bind, read_toml, with_values
 from estate_funds.registry import Fact, Facts, Registry
 from estate_funds.text import counted, table
 
@@ -242,8 +241,8 @@ def _unquoted(text: str) -> str:
 
 def _as_toml(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return read_toml(f"value = {text}")["value"]
+    except ValueError:
         return text
 
 

@@ -80,10 +80,18 @@ def open_books(
 
 def refuse_folder(ledger: str) -> None:
     """LedgerNotFound for a folder, such as that of a case whose ledger is meant."""
-    if ledger and Path(ledger).is_dir():
+    if ledger and is_there(ledger, Path.is_dir):
         inside = [path for path in (Path(ledger, "out", "ledger.db"), Path(ledger, "ledger.db")) if path.is_file()]
         fix = f"did you mean {inside[0]}?" if inside else "name the ledger's file, or its URL"
         raise LedgerNotFound("this is a folder, not a ledger", where=ledger, fix=fix)
+
+
+def is_there(name: str, kind: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Whether a file, or a folder, of that name is there; not for what no system takes as a name."""
+    try:
+        return kind(Path(name))
+    except (OSError, ValueError):
+        return False
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:

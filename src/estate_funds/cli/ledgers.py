@@ -19,6 +19,7 @@ from estate_funds.cli.common import (
     LedgerArgument,
     day_of,
     guarded,
+    is_there,
     open_books,
     read_checkpoint,
     read_text,
@@ -457,7 +458,7 @@ def _keys(named: list[str]) -> list[VerifierKey]:
 
     found = []
     for name in named:
-        is_file = Path(name).is_file()
+        is_file = is_there(name)
         for line in filter(None, map(str.strip, read_text(Path(name)).splitlines() if is_file else [name])):
             try:
                 found.append(VerifierKey.parse(line))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from estate_funds.checkpoint import PROOF_FORMAT, Checkpoint, Growth, Inclusion, VerifierKey, parse_note
 from estate_funds.checkpoint import verify as verify_note
-from estate_funds.cli.common import open_books, read_bytes, read_checkpoint, read_text, refuse_folder
+from estate_funds.cli.common import is_there, open_books, read_bytes, read_checkpoint, read_text, refuse_folder
 from estate_funds.errors import CheckpointError, InputError, LedgerNotFound, SealBroken
 from estate_funds.merkle import leaf_hash
 from estate_funds.text import counted
@@ -42,7 +42,7 @@ OPTIONS: dict[Thing, tuple[str, ...]] = {
 
 def thing(what: str) -> Thing:
     """Which of them an address or a file is, by its first bytes."""
-    if not Path(what).is_file():
+    if not is_there(what):
         refuse_folder(what)
         if what.endswith(".zip"):
             read_bytes(Path(what))  # InputError: it is not there

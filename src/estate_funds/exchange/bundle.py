@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 import shutil
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,11 +37,14 @@ _FIRST_LINE = f"estate_funds entry {ENTRY_FORMAT}\n".encode()
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a .zip can say
 _CHUNK = 1 << 20
 MOST_ENTRY_BYTES = 1 << 26  # an entry without an end would fill the memory of whoever reads it
+MOST_TEXT_BYTES = 1 << 20  # so would a checkpoint, or a line
 _FIELDS = (
     "policy", "registry", "kind", "effective", "key", "maker", "approver", "narrative", "document", "clause", "purpose",
     "payee", "payee_class", "reference",
 )  # fmt: skip
-_UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
+# What a broken archive makes zipfile raise; RuntimeError where a member is encrypted, or of a version not known here.
+_UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, struct.error, ValueError, RuntimeError)
+_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others make a thousand times a thousand bytes of one
 _NUMBER = re.compile("0|-?[1-9][0-9]{0,18}")
 
 
@@ -265,7 +269,7 @@ class Bundle:
     def balances(self) -> dict[BalanceKey, int]:
         """The balances that came with the journal, in fen on each account's normal side."""
         found: dict[BalanceKey, int] = {}
-        for number, line in enumerate(self._text(BALANCES).split("\n")[:-1], 1):
+        for number, line in enumerate(self._lines(BALANCES), 1):
             try:
                 fund, account, detail, fen = line.split("\t")
                 found[fund, account, detail] = _counted(fen)
@@ -273,6 +277,18 @@ class Bundle:
                 where = f"{self.path}, {BALANCES}, line {number}"
                 raise InputError("not a balance", where=where, got=line, wanted="fund, account, detail, fen") from None
         return found
+
+    def _lines(self, name: str) -> Iterator[str]:
+        """The lines of a member that end, one by one, each without its end."""
+        try:
+            with self._open(name) as file:
+                while line := file.readline(MOST_TEXT_BYTES):
+                    if not line.endswith(b"\n"):
+                        where, wanted = f"{self.path}, {name}", f"{MOST_TEXT_BYTES} bytes at most"
+                        raise InputError("a line does not end", where=where, got=ascii(line[:80])[1:], wanted=wanted)
+                    yield line[:-1].decode("utf-8")
+        except _UNREADABLE as error:
+            raise self._damaged(name, error) from None
 
     def evidence(self) -> tuple[str, ...]:
         """The digests under which documents came along."""
@@ -292,16 +308,23 @@ class Bundle:
     def _text(self, name: str) -> str:
         try:
             with self._open(name) as file:
-                return file.read().decode("utf-8")
-        except (*_UNREADABLE, UnicodeDecodeError) as error:
+                text = file.read(MOST_TEXT_BYTES + 1).decode("utf-8")
+        except _UNREADABLE as error:
             raise self._damaged(name, error) from None
+        if len(text) > MOST_TEXT_BYTES:
+            where, wanted = f"{self.path}, {name}", f"{MOST_TEXT_BYTES} bytes at most"
+            raise InputError("a text that is too long", where=where, got=text[:80], wanted=wanted)
+        return text
 
     def _open(self, name: str) -> IO[bytes]:
         try:
-            return self._zip.open(name)
+            found = self._zip.getinfo(name)
+            if found.compress_type not in _WAYS:
+                raise zipfile.BadZipFile(f"it is neither stored nor deflated, but of type {found.compress_type}")
+            return self._zip.open(found)
         except KeyError:
             raise InputError("the bundle does not hold it", where=str(self.path), got=name) from None
-        except (*_UNREADABLE, RuntimeError) as error:  # encrypted, or compressed in a way that is not known here
+        except _UNREADABLE as error:
             raise self._damaged(name, error) from None
 
     def _damaged(self, name: str, error: Exception) -> InputError:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 from pydantic import Field as Key
 
-from estate_funds.calendar import Month
+from estate_funds.calendar import Month, near_day
 from estate_funds.errors import DateError, EstateFundsError
 from estate_funds.money import parse_yuan
-from estate_funds.policy import Node, Sentence, as_tuple
+from estate_funds.policy import MOST_DAYS, NearDay, Node, Sentence, as_tuple
 
 
 def _month(value: object) -> object:
     if isinstance(value, Month):
         return value
     try:
-        return Month.parse(str(value))
+        month = Month.parse(str(value))
+        near_day(month.first_day)
+        return month
     except DateError as error:
         raise ValueError(f"{error.what}: wanted {error.wanted}") from None
 
@@ -40,6 +41,7 @@ def _centi_m2(value: object) -> object:
         raise ValueError('not an area: wanted m2 with at most two decimals, such as "164300.00"') from None
 
 
+MOST_MONTHS = 1_200
 MonthText = Annotated[Month, BeforeValidator(_month)]
 YuanText = Annotated[int, BeforeValidator(_fen), Key(gt=0)]
 
@@ -49,6 +51,12 @@ class ClaimPeriods(Node):
 
     first: MonthText
     last: MonthText
+
+    @model_validator(mode="after")
+    def _within_a_century(self) -> ClaimPeriods:
+        if self.last - self.first >= MOST_MONTHS:  # each month of each subject would be computed
+            raise ValueError(f"{self.first} to {self.last}: wanted a hundred years at most")
+        return self
 
 
 class People(Node):
@@ -61,7 +69,7 @@ class People(Node):
 class Payment(Node):
     """When a claim that is due is paid."""
 
-    days_after_decision: Annotated[int, Key(ge=0)]
+    days_after_decision: Annotated[int, Key(ge=0, le=MOST_DAYS)]
 
 
 class Payee(Node):
@@ -75,7 +83,7 @@ class Appropriation(Node):
     """Budget and money for a fund."""
 
     id: Sentence
-    on: date
+    on: NearDay
     fund: Sentence
     source: Sentence
     amount: YuanText

@@ -45,15 +45,16 @@ class EvidenceFiles:
         return Evidence(kind, self._digests[place])
 
     def _hashed(self, place: str, item: str, where: str) -> str:
-        path = self.folder.joinpath(place).resolve()
-        if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
-            raise _refused("the evidence is not in the case folder", item, where)
         try:
+            path = self.folder.joinpath(place).resolve()
+            if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
+                raise _refused("the evidence is not in the case folder", item, where)
             if not path.stat().st_size:
                 raise _refused("an empty file is no evidence", item, where)
             digest = file_digest(path)
-        except OSError as error:
-            raise _refused(f"the evidence cannot be read: {error.strerror}", item, where) from None
+        except (OSError, ValueError, RuntimeError) as error:  # no path at all, or links in a circle
+            why = getattr(error, "strerror", None) or error
+            raise _refused(f"the evidence cannot be read: {why}", item, where) from None
         self.files.setdefault(digest, path)
         return digest
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
-from estate_funds.calendar import parse_day
+from estate_funds.calendar import near_day, parse_day
 from estate_funds.errors import (
     CaseError,
     CellError,
     ColumnError,
-    DateError,
     DuplicateRow,
     EstateFundsError,
     TableError,
@@ -25,7 +24,7 @@ from estate_funds.money import FEN_PER_YUAN, parse_share, parse_yuan
 from estate_funds.policy import LEVELS, Document, FactRule
 from estate_funds.registry import CENTI_M2, Fact, Registry, Subject, Value
 
-_PERIOD = re.compile(r"\d{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?|[1-9]\d?")
+_PERIOD = re.compile("[0-9]{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?|[1-9][0-9]?")
 
 
 def read_subjects(path: Path, bare: Registry, documents: Iterable[Document]) -> Iterator[Subject]:
@@ -211,7 +210,7 @@ def parse_fact(rule: FactRule, cell: str, where: str) -> Value:
     """
     try:
         if rule.type == "date":
-            return parse_day(cell)
+            return near_day(parse_day(cell))
         if rule.type == "yuan":
             return _not_negative(Fraction(parse_yuan(cell), FEN_PER_YUAN))
         if rule.type == "share":
@@ -219,9 +218,8 @@ def parse_fact(rule: FactRule, cell: str, where: str) -> Value:
         if rule.type in ("number", "m2"):
             return parse_number(cell.replace(",", ""))
     except EstateFundsError as error:
-        wanted = "YYYY-MM-DD" if isinstance(error, DateError) else error.wanted
         raise CellError(
-            error.what, where=where, got=repr(cell), wanted=wanted or rule.text, clause=rule.clause
+            error.what, where=where, got=repr(cell), wanted=error.wanted or rule.text, clause=rule.clause
         ) from None
     allowed = {"yes_no": ("yes", "no"), "choice": rule.values}.get(rule.type, ())
     if allowed and cell not in allowed:

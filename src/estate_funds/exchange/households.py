@@ -6,10 +6,9 @@ it says what is wrong and where, or finds only blanks and empty rows and counts.
 
 from __future__ import annotations
 
-import csv
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -19,8 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from estate_funds.calendar import NEAR
 from estate_funds.errors import CellError, ColumnError, TableError
-from estate_funds.exchange.tables import Column, Row, check_header, parse_cell, read_table
+from estate_funds.exchange.tables import Column, Row, check_header, header_of, parse_cell, read_table
 from estate_funds.registry import Estate, Headcount, Household, count_households
 
 COLUMNS = (
@@ -35,6 +35,10 @@ COLUMNS = (
 )
 # What no count uses is not judged here, so that both readers judge alike.
 _AS_COUNTED = tuple(replace(c, type="text") if c.name in ("building", "floor_area_m2") else c for c in COLUMNS)
+# A file that is smaller than what it says it holds by more than compression can do was made to fill the memory: ids are
+# distinct, so no honest one has many rows a byte.
+_MOST_ROWS, _MOST_ROWS_A_BYTE = 1_000_000, 64
+_MOST_BYTES, _MOST_RATIO = 1 << 26, 200
 _EPOCH = date(1970, 1, 1).toordinal()
 _LOW_32 = (1 << 32) - 1
 _TYPES = {
@@ -61,7 +65,7 @@ def _read_csv(path: Path) -> pa.Table | None:
     """The four columns, or None where a cell does not convert."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header = [name.strip() for name in next(csv.reader(file), [])]
+            header = header_of(file, path)
     except UnicodeDecodeError:
         return None
     except OSError as error:
@@ -82,26 +86,51 @@ def _read_csv(path: Path) -> pa.Table | None:
         return None
 
 
-def _read_parquet(path: Path) -> pa.Table:
+def _parquet(path: Path, wanted: Collection[str]) -> pa.Table:
+    """Some columns of a Parquet file, once its header is that of households and it is no bomb."""
     try:
-        file = pa.parquet.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        with pa.parquet.ParquetFile(path) as file:
+            names = list(file.schema_arrow.names)
+            check_header(names, COLUMNS, path.name)
+            told, size = file.metadata, path.stat().st_size
+            claimed = sum(told.row_group(at).total_byte_size for at in range(told.num_row_groups))
+            if told.num_rows > _MOST_ROWS + size * _MOST_ROWS_A_BYTE or claimed > _MOST_BYTES + size * _MOST_RATIO:
+                raise TableError(
+                    "the file says that it holds more than a file of its size can",
+                    where=path.name,
+                    got=f"{told.num_rows:,} rows and {claimed:,} bytes in a file of {size:,}",
+                    fix="write it again",
+                )
+            table = file.read(columns=[name for name in wanted if name in names])
+            table.validate(full=True)
+            return table
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise TableError("not a Parquet file", where=path.name, got=str(error)) from None
-    with file:
-        names = file.schema_arrow.names
-        check_header(list(names), COLUMNS, path.name)
-        table = file.read(columns=[name for name in _TYPES if name in names])
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    table = _parquet(path, _TYPES)
     for name in table.column_names:
         try:
             table = table.set_column(table.column_names.index(name), name, table[name].cast(_TYPES[name]))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        except (pa.ArrowException, ValueError):
             raise ColumnError(
                 "the column has another type",
                 where=f"{path.name}, column {name}",
                 got=str(table[name].type),
                 wanted=str(_TYPES[name]),
             ) from None
+        if _TYPES[name] == pa.date32() and (far := _far(table[name])) is not None:
+            where = f"{path.name}, column {name}"
+            raise CellError("a day too far off to reckon with", where=where, got=far, wanted=f"{NEAR[0]} to {NEAR[1]}")
     return table
+
+
+def _far(days: pa.ChunkedArray) -> str | None:
+    """The first or last day of a column, where it is none to reckon with; a calendar may not even have it."""
+    ends = pc.min_max(days.cast(pa.int32())).as_py().values()
+    low, high = (day.toordinal() - _EPOCH for day in NEAR)
+    return next((f"day {end} from 1970-01-01" for end in ends if end is not None and not low <= end <= high), None)
 
 
 def _sound(table: pa.Table, estates: Mapping[str, Estate]) -> bool:
@@ -199,7 +228,7 @@ def household_rows(path: Path) -> Iterator[Row]:
     if path.suffix != ".parquet":
         yield from read_table(path, COLUMNS)
         return
-    for number, values in enumerate(pa.parquet.read_table(path).to_pylist(), start=1):
+    for number, values in enumerate(_parquet(path, [c.name for c in COLUMNS]).to_pylist(), start=1):
         where = f"{path.name}, row {number}"
         cells = {c.name: values.get(c.name) for c in COLUMNS}
         parsed = {c.name: parse_cell(c, "" if (v := cells[c.name]) is None else str(v), where) for c in COLUMNS}

@@ -10,13 +10,13 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
-from estate_funds.calendar import Month, parse_day
+from estate_funds.calendar import Month, near_day, parse_day
 from estate_funds.errors import (
     AmountError,
     CellError,
@@ -91,6 +91,14 @@ class Row:
         return value if isinstance(value, Fraction) else None
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; not for what no system takes as a name: too long, or with a NUL in it."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file, with or without a byte-order mark; TableError otherwise."""
     try:
@@ -136,8 +144,16 @@ def check_header(header: list[str], columns: tuple[Column, ...], source: str) ->
 
 
 def read_header(path: Path) -> list[str]:
-    """The column names of a CSV file."""
-    return [name.strip() for name in next(csv.reader(io.StringIO(read_text(path), newline="")), [])]
+    """The column names of a CSV file; TableError where its first line is none of one."""
+    return header_of(io.StringIO(read_text(path), newline=""), path)
+
+
+def header_of(lines: Iterable[str], path: Path) -> list[str]:
+    """The column names in the first line of a CSV file; TableError where it is none of one."""
+    try:
+        return [name.strip() for name in next(csv.reader(lines, strict=True), [])]
+    except csv.Error as error:
+        raise TableError("not a CSV file", where=f"{path.name}, line 1", got=str(error)) from None
 
 
 def read_table(path: Path, columns: tuple[Column, ...]) -> Iterator[Row]:
@@ -184,7 +200,9 @@ def parse_cell(column: Column, cell: str, where: str) -> object:
     try:
         return _PARSERS[column.type](cell)
     except EstateFundsError as error:
-        raise CellError(error.what, where=place, got=repr(cell), wanted=error.wanted or column.about) from None
+        raise CellError(
+            error.what, where=place, got=repr(cell), wanted=error.wanted or column.about, fix=error.fix
+        ) from None
 
 
 def _count(cell: str) -> int:
@@ -238,14 +256,17 @@ def _yuan(cell: str) -> int:
 
 
 def _month(cell: str) -> str:
-    return str(Month.parse(cell))
+    month = Month.parse(cell)
+    near_day(month.first_day)
+    return str(month)
 
 
 def _day(cell: str) -> date:
     try:
-        return parse_day(cell)
+        day = parse_day(cell)
     except DateError as error:
         raise CellError(error.what, wanted="YYYY-MM-DD, a day that exists") from None
+    return near_day(day)
 
 
 _PARSERS: dict[str, Callable[[str], object]] = {

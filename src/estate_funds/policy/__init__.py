@@ -11,13 +11,22 @@ values -> facts -> sums, fences -> language (one document) -> names -> reading
 from estate_funds.policy.facts import BUILT_IN, NUMBERS, Bounds, Conditions, Derived, FactRule, Requirement
 from estate_funds.policy.language import Document
 from estate_funds.policy.names import walk
-from estate_funds.policy.reading import bind, json_schema, parse_document, parse_toml, with_value, with_values
+from estate_funds.policy.reading import (
+    bind,
+    json_schema,
+    parse_document,
+    parse_toml,
+    read_toml,
+    with_value,
+    with_values,
+)
 from estate_funds.policy.sums import PERIODS, Advance, Ceiling, Limit, Once, PayerSplit, Provision, Rate, Total
-from estate_funds.policy.values import LEVELS, Dated, Names, Node, Sentence, as_tuple, version_on
+from estate_funds.policy.values import LEVELS, MOST_DAYS, Dated, Names, NearDay, Node, Sentence, as_tuple, version_on
 
 __all__ = [
     "BUILT_IN",
     "LEVELS",
+    "MOST_DAYS",
     "NUMBERS",
     "PERIODS",
     "Advance",
@@ -30,6 +39,7 @@ __all__ = [
     "FactRule",
     "Limit",
     "Names",
+    "NearDay",
     "Node",
     "Once",
     "PayerSplit",
@@ -43,6 +53,7 @@ __all__ = [
     "json_schema",
     "parse_document",
     "parse_toml",
+    "read_toml",
     "version_on",
     "walk",
     "with_value",

@@ -26,7 +26,7 @@ from estate_funds.policy.fences import (
     Uncomputed,
 )
 from estate_funds.policy.sums import Ceiling, Once, Provision
-from estate_funds.policy.values import LEVELS, Cited, Name, Node, Sentence, as_tuple
+from estate_funds.policy.values import LEVELS, Cited, Name, NearDay, Node, Sentence, as_tuple
 
 
 class KindRule(Cited):
@@ -51,9 +51,9 @@ class Document(Node):
     number: Sentence
     title: Sentence
     issuer: Sentence
-    start: date = Field(alias="from")
-    until: date | None = None
-    reviewed_on: date | None = Field(default=None, description="the day on which somebody last held it to its text")
+    start: NearDay = Field(alias="from")
+    until: NearDay | None = None
+    reviewed_on: NearDay | None = Field(default=None, description="the day on which somebody last held it to its text")
     over: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         default=(), description="documents whose provisions and funds of the same name this one replaces"
     )

@@ -12,10 +12,14 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from estate_funds.errors import InputError, PolicyError, nearest
+from estate_funds.errors import InputError, PolicyError, nearest, shown
 from estate_funds.policy.fences import Setting
 from estate_funds.policy.language import Document
 from estate_funds.policy.names import Problem, check_names
+
+_DEEPEST = 40
+_PART = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""  # of a dotted key, with its dot
+_DOTTED = re.compile(rf"(?<![\w-])(?:{_PART}){{{_DEEPEST - 1}}}")
 
 
 def parse_document(text: str, *, source: str) -> Document:
@@ -139,14 +143,35 @@ def parse_toml(model: type[M], text: str, *, source: str, error: type[InputError
 
 def _parsed(text: str, source: str, error: type[InputError]) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
+        data = read_toml(text)
+    except ValueError as fault:
         raise error(
             "not valid TOML",
             where=source,
             got=str(fault),
             fix="a date must exist in the calendar; text stands in quotes",
         ) from None
+    return data
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """The tables of a TOML text; ValueError for what is none, and for one deeper than anybody writes.
+
+    The parser takes time and memory by the square of the parts of a dotted key: a file of 100 KiB could take all.
+    """
+    if _DOTTED.search(text):
+        raise ValueError(f"a key of {_DEEPEST} parts or more")
+    try:
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("tables or lists within each other without end") from None
+    level: list[Any] = [data]
+    for _ in range(_DEEPEST):
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+        level = [inner for inner in level if isinstance(inner, dict | list)]
+    if level:
+        raise ValueError(f"tables or lists {_DEEPEST} deep")
+    return data
 
 
 def _validated(model: type[M], data: dict[str, Any], source: str, error: type[InputError]) -> M:
@@ -158,8 +183,8 @@ def _validated(model: type[M], data: dict[str, Any], source: str, error: type[In
 
 def _refusal(error: type[InputError], source: str, problems: list[Problem]) -> InputError:
     path, got, wanted, fix = problems[0]
-    more = [f"{p}: {w}" for p, _, w, _ in problems[1:]]
-    advice = fix + ("; " if fix and more else "") + ("then: " + " | ".join(more[:9]) if more else "")
+    more = [f"{shown(p)}: {shown(w)}" for p, _, w, _ in problems[1:10]]
+    advice = fix + ("; " if fix and more else "") + ("then: " + " | ".join(more) if more else "")
     refusal = error(
         f"the file is not what it should be in {len(problems)} place{'s' if more else ''}",
         where=f"{source}, {path}",
@@ -168,7 +193,7 @@ def _refusal(error: type[InputError], source: str, problems: list[Problem]) -> I
         fix=advice,
     )
     refusal.problems = tuple(
-        f"{source}, {p}: {'' if g is None else f'got {g}, '}wanted {w}{f'; {hint}' if hint else ''}"
+        shown(f"{source}, {p}: {'' if g is None else f'got {g}, '}wanted {w}{f'; {hint}' if hint else ''}")
         for p, g, w, hint in problems
     )
     return refusal

@@ -9,13 +9,14 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from estate_funds.calendar import MonthRule
-from estate_funds.errors import AmountError, NoRuleInForce
+from estate_funds.calendar import MonthRule, near_day
+from estate_funds.errors import AmountError, DateError, NoRuleInForce
 from estate_funds.money import Rounding, parse_rate
 
 LARGEST = 10**18
+MOST_DAYS = 36_500  # of a time limit
 LEVELS = ("city", "district", "street", "community", "estate")  # the units that an estate belongs to, itself last
 
 
@@ -31,6 +32,13 @@ def _exact(value: object) -> Fraction:
         return found
     except AmountError as error:
         raise ValueError(f"{error.what}; wanted {error.wanted}") from None
+
+
+def _near(day: date) -> date:
+    try:
+        return near_day(day)
+    except DateError as error:
+        raise ValueError(f"{error.what}: wanted {error.wanted}") from None
 
 
 def _enum_of(kind: type[StrEnum]) -> BeforeValidator:
@@ -69,8 +77,9 @@ Exact = Annotated[
 ]
 NotNegative = Annotated[Exact, Field(ge=0)]
 Positive = Annotated[Exact, Field(gt=0)]
-Day = Annotated[date, or_setting({"type": "string", "format": "date"})]
-Days = Annotated[int, Field(ge=1), or_setting({"type": "integer", "minimum": 1})]
+NearDay = Annotated[date, AfterValidator(_near)]
+Day = Annotated[NearDay, or_setting({"type": "string", "format": "date"})]
+Days = Annotated[int, Field(ge=1, le=MOST_DAYS), or_setting({"type": "integer", "minimum": 1, "maximum": MOST_DAYS})]
 Name = Annotated[str, Field(pattern=_NAME, description="a name in lower case")]
 Names = Annotated[
     tuple[Name, ...],

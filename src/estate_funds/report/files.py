@@ -89,8 +89,11 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _harmless(cell: object) -> object:
-    """Text that a spreadsheet would run as a formula, made plain text."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell
+    """Text that a spreadsheet would run as a formula, made plain text.
+
+    What begins with the mark of that gets another one: so who takes one away has every text back.
+    """
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "'") else cell
 
 
 def _claim_rows(claims: Claims) -> Iterable[Sequence[object]]:

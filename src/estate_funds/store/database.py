@@ -35,6 +35,7 @@ _ADVICE = {
     "Connection refused": _NO_SERVER,
     "the database system is": "the server starts or stops: wait for it, and run again",
     "malformed": "the file is damaged: restore it from a backup",
+    "index row": "PostgreSQL indexes keys, references and ids of funds: keep each of them at 2,600 bytes at most",
     "duplicate key": "another writer was first, and this transaction cannot see its entries: run again, READ COMMITTED",
     "could not serialize": "another writer was first: run the transaction again",
     "connection": "see that the server runs and can be reached, and run again",
@@ -67,7 +68,7 @@ def engine_of(url: str, *, create: bool) -> Engine:
     Raises LedgerNotFound where `create` is false and there is no such file, StoreUnavailable for what is no address.
     """
     path = sqlite_path(url)
-    if path is not None and not create and not path.exists():
+    if path is not None and not create and not _exists(path):
         raise LedgerNotFound(
             "there is no ledger at this address", where=str(path), fix="check the path, or run a case first"
         )
@@ -77,7 +78,7 @@ def engine_of(url: str, *, create: bool) -> Engine:
     shared: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
     try:
         engine = sa.create_engine(url, **shared if url == MEMORY else {})
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError, ValueError) as error:
         fix = "sqlite:///file.db, a file path, or postgresql+psycopg://… with the extra [postgres] installed"
         raise StoreUnavailable("not an address of a ledger", where=url, got=str(error), wanted=fix) from None
     if engine.dialect.name == "sqlite":
@@ -104,6 +105,14 @@ def sqlite_path(url: str) -> Path | None:
     name = url.removeprefix("sqlite:///")
     plain = url.startswith("sqlite:///") and not name.startswith((":memory:", "file:"))
     return Path(name) if plain and name else None
+
+
+def _exists(path: Path) -> bool:
+    """Whether a file is there; not for what no system takes as a name."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _unmerged(path: Path) -> bool:

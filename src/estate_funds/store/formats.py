@@ -14,12 +14,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from estate_funds.checkpoint import Checkpoint
 from estate_funds.errors import DamagedEntry, LedgerFormatError
-from estate_funds.merkle import head_text
+from estate_funds.merkle import EMPTY_ROOT, head_text
 from estate_funds.store.rows import Statements, run
 from estate_funds.store.state import load, tree_at
 from estate_funds.store.tables import FORMAT, Tables, finishing
-from estate_funds.store.writer import last_snapshot, snapshot_due, take_snapshot
+from estate_funds.store.writer import last_snapshot, snapshot_due, snapshot_fits, take_snapshot
 from estate_funds.text import counted
 
 OLDEST = 1
@@ -93,6 +94,7 @@ def create(connection: Connection, sql: Statements, origin: str) -> None:
     lock_format(connection, tables)
     if check_format(connection, sql):
         return
+    check_origin(origin)
     if tables.schema and connection.dialect.name == "postgresql" and not _has_schema(connection, tables):
         connection.execute(sa.schema.CreateSchema(tables.schema))
     tables.metadata.create_all(connection, checkfirst=False)
@@ -110,6 +112,7 @@ def migrate(connection: Connection, sql: Statements, origin: str) -> Migrated:
     changed.
     """
     tables = sql.tables
+    check_origin(origin)
     lock_format(connection, tables)
     found = found_format(connection, sql)
     if found is None:
@@ -125,12 +128,18 @@ def migrate(connection: Connection, sql: Statements, origin: str) -> Migrated:
             ledger = load(connection, sql, lambda: nullcontext(connection))
         except DamagedEntry as refused:  # which is no damage: its hashes were compared on the way
             raise _of_another_gate(connection, sql, refused) from None
-        if snapshot_due(ledger, last_snapshot(connection, sql)):
+        if snapshot_due(ledger, last_snapshot(connection, sql)) and snapshot_fits(connection.dialect.name, ledger):
             take_snapshot(connection, sql, ledger)
     size, blocks = run(
         connection, sql("SELECT (SELECT coalesce(max(seq), 0) FROM {entry}), (SELECT count(*) FROM {block})")
     ).fetchone()
     return Migrated(found, FORMAT, size, blocks, head_text(size, tree_at(connection, sql, size).root))
+
+
+def check_origin(origin: str) -> None:
+    """InputError for a name under which no checkpoint could be signed; an empty one is drawn at random."""
+    if origin:
+        Checkpoint(origin, 0, EMPTY_ROOT)
 
 
 def _of_another_gate(connection: Connection, sql: Statements, refused: DamagedEntry) -> LedgerFormatError:

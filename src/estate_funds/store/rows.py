@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -299,5 +300,9 @@ def columns_of_rows(rows: Sequence[Row], lines: Sequence[Row]) -> StoredColumns:
     try:
         columns = columns_of(rows, lines)
     except (ColumnError, AmountError):
-        columns = Columns.from_entries(stored.entry for stored in stored_of(rows, lines))
+        entries = [stored.entry for stored in stored_of(rows, lines)]
+        for before, entry in pairwise(entries):
+            if entry.seq != before.seq + 1:
+                raise damaged(f"entry {entry.seq}", f"it stands after entry {before.seq}") from None
+        columns = Columns.from_entries(entries)
     return StoredColumns(columns, b"".join([blob(row[-2]) for row in rows]), [blob(row[-1]) for row in rows])

@@ -7,6 +7,7 @@ rebuilds each snapshot from the first entry on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
@@ -176,6 +177,8 @@ def _from_snapshot(connection: Connection, sql: Statements, since: int, reading:
     rows = run(connection, sql("SELECT fund, account, detail, fen FROM {snapshot} WHERE seq = ?"), (since,))
     for fund, account, detail, fen in rows.fetchall():
         if account == INFLOW:
+            if not re.fullmatch("[0-9]{1,4}", detail):
+                raise damaged(f"snapshot after entry {since}", f"{detail!r} is no year")
             ledger.inflows[fund, int(detail)] = fen
         else:
             ledger.balances[fund, account, detail] = fen
@@ -224,6 +227,8 @@ def balances_of(connection: Connection, sql: Statements, fund: str) -> dict[tupl
         "WHERE fund = ? AND seq > ? GROUP BY account, detail, side"
     )
     for account, detail, side, high, low in run(connection, after, (fund, since)).fetchall():
+        if account not in NORMAL_SIDE:
+            raise damaged(f"a posting of {fund}", f"there is no account {account!r}")
         fen = (int(high) << 32) + int(low)
         change = fen if side == NORMAL_SIDE[account] else -fen
         balances[account, detail] = balances.get((account, detail), 0) + change

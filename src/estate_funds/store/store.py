@@ -403,11 +403,11 @@ class Store:
 
     def _complete(self, connection: Connection, batch: writer.Batch, first: int, ledger: Ledger) -> None:
         writer.seal(connection, self.sql, ledger, batch, first)
-        if writer.snapshot_due(ledger, self._since):
+        if self.due(ledger, self._since):
             since = writer.last_snapshot(connection, self.sql)
             if self._caller is None:  # who may yet take it back
                 self._since = since
-            if writer.snapshot_due(ledger, since):
+            if self.due(ledger, since):
                 writer.take_snapshot(connection, self.sql, ledger)
 
     def _check_follows(self, first: int, count: int, ledger: Ledger) -> int:
@@ -482,7 +482,7 @@ class Store:
 
     def due(self, ledger: Ledger, since: int) -> bool:
         """Whether a snapshot is taken of a ledger at the end of a batch, the last one being after the entry `since`."""
-        return writer.snapshot_due(ledger, since)
+        return writer.snapshot_due(ledger, since) and writer.snapshot_fits(self.engine.dialect.name, ledger)
 
     def balances(self, fund: str) -> dict[tuple[str, str], int]:
         """What a fund's accounts hold by (account, detail), in fen on the account's normal side, without noughts."""

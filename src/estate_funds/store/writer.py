@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # At least so many lie between two snapshots: few enough to read the balance of a fund that takes part in all of them
 # in 5 ms, and to fold them when a ledger is loaded in a fifth of a second.
 SNAPSHOT_ENTRIES = 2_048
+_LONGEST_KEY = 2_600  # bytes of fund, account and detail, beside which there is a number
 _FEW = 16  # entries that PostgreSQL takes one by one; for more, COPY is cheaper
 _SHIFT = BLOCK_LEAVES.bit_length() - 1
 _COPY_TYPES = {
@@ -198,6 +199,17 @@ def snapshot_due(ledger: Ledger, since: int) -> bool:
     """
     rows = len(ledger.balances) + len(ledger.inflows)
     return rows > 0 and ledger.seq - since >= max(SNAPSHOT_ENTRIES, rows)
+
+
+def snapshot_fits(dialect: str, ledger: Ledger) -> bool:
+    """Whether a database can hold a snapshot: a row of an index of PostgreSQL has 2,704 bytes at most.
+
+    A detail may be longer. Refusing the snapshot would refuse every batch from there on, so none is taken then.
+    """
+    if dialect != "postgresql":
+        return True
+    long = (key for key in ledger.balances if 4 * sum(map(len, key)) > _LONGEST_KEY)  # a character has 4 bytes at most
+    return all(len("".join(key).encode()) <= _LONGEST_KEY for key in long)
 
 
 def take_snapshot(connection: Connection, sql: Statements, ledger: Ledger) -> None:

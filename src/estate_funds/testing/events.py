@@ -318,8 +318,8 @@ def _settles(s: _Scene) -> list[Draft]:
     if not own:
         raise _Nothing
     audited = s.choose((s.amount(ahead), ahead + s.fen % 9))
-    made = settle(s.ledger, fund, audited, own, evidence=papers, **s.told)
-    return [_ended(s, fund, own[0].draft.purpose), *made] if s.fen % 4 == 0 else made
+    drafts = settle(s.ledger, fund, audited, own, evidence=papers, **s.told)
+    return [_ended(s, fund, own[0].draft.purpose), *drafts] if s.fen % 4 == 0 else drafts
 
 
 def _ended(s: _Scene, fund: Fund, purpose: str) -> Draft:

@@ -15,14 +15,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from estate_funds.assess import Claim, Claims, Status, apply_limits, assess
+from estate_funds.assess import Claim, Claims, apply_limits, assess
 from estate_funds.calendar import Month, Months, parse_day
 from estate_funds.duties import judgements
 from estate_funds.errors import CaseError, EstateFundsError
 from estate_funds.exchange.facts import parse_fact
 from estate_funds.exchange.tables import parse_number
 from estate_funds.money import format_yuan, parse_yuan
-from estate_funds.policy import Document, Node, as_tuple, bind, parse_toml
+from estate_funds.policy import Document, NearDay, Node, as_tuple, bind, parse_toml
 from estate_funds.registry import (
     Assessment,
     Assessments,
@@ -44,8 +44,8 @@ class WorkedSubject(Node):
 
     id: str
     kind: str
-    on: date
-    until: date | None = None
+    on: NearDay
+    until: NearDay | None = None
     parent: str = ""
     level: Literal["estate", "community", "street", "district", "city"] = "estate"
 
@@ -56,7 +56,7 @@ class WorkedResult(Node):
     subject: str = CASE
     period: int
     result: str
-    result_on: date
+    result_on: NearDay
     score: str = ""
 
 
@@ -75,16 +75,16 @@ class WorkedCase(Node):
     households: int = 100
     floor_area_m2: int | None = None
     changes: dict[str, int] = {}  # day -> net arrivals
-    completed_on: date = date(1990, 1, 1)
+    completed_on: NearDay = date(1990, 1, 1)
     gate: Literal["open", "closed"] = "open"
-    service_start: date
-    service_end: date | None = None
-    renovated_on: date | None = None
+    service_start: NearDay
+    service_end: NearDay | None = None
+    renovated_on: NearDay | None = None
     results: Strings = ()
     subjects: Annotated[tuple[WorkedSubject, ...], BeforeValidator(as_tuple)] = ()
     facts: dict[str, dict[str, str]] = {}
     areas: dict[str, str] = {}  # household -> m2
-    known_on: date | None = None
+    known_on: NearDay | None = None
     assessments: Annotated[tuple[WorkedResult, ...], BeforeValidator(as_tuple)] = ()
     first: str = ""
     last: str = ""
@@ -163,7 +163,7 @@ def _by_claim(case: WorkedCase, claims: Claims) -> Iterator[str]:
         claim = found[0]
         if name in case.claims and claim.amount_fen != parse_yuan(case.claims[name]):
             yield f"{case.name}: {name}: got {format_yuan(claim.amount_fen)}, wanted {case.claims[name]}"
-        if name in case.status and claim.status != Status(case.status[name]):
+        if name in case.status and claim.status.value != case.status[name]:
             yield f"{case.name}: {name}: got {claim.status}, wanted {case.status[name]}"
         reasons = [line.reason for line in claim.lines] + list(claim.warnings)
         if name in case.because and not any(case.because[name] in reason for reason in reasons):
