@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 from estate_funds.funds import Fund, Permit
 from estate_funds.registry import Estate
@@ -18,6 +19,16 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 TODAY = date(2026, 11, 22)
 HANDS = Hands("maker", "approver")
+
+# Mutants are tried on the same examples on every run, and the first one that fails will do.
+settings.register_profile(
+    "mutation",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @pytest.fixture
