@@ -24,10 +24,11 @@ from estate_funds.errors import (
     UndeclaredCrossing,
     UnknownFund,
 )
-from estate_funds.funds import BUDGET, MONEY, NORMAL_SIDE, Account, Fund, Permit
+from estate_funds.funds import BUDGET, MONEY, NORMAL_SIDE, Account, Fund, Permit, Side
 from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
 from estate_funds.ledger import SHAPES, Ledger, mirror, refold, replay, swapped
 from estate_funds.merkle import Frontier
+from estate_funds.money import MAX_FEN
 from estate_funds.vouchers import (
     amend_fund,
     appropriate,
@@ -170,6 +171,14 @@ def test_promises_bind_and_can_be_released() -> None:
     book(ledger, encumbrance(5_000, key="e2", claim="claim/2"))
 
 
+def test_the_largest_amount_is_booked_and_reversed() -> None:
+    ledger, _ = opened(BUDGET_FUND)
+    entry = book(ledger, appropriate(BUDGET_FUND, "city", MAX_FEN, on=D1, key="a1", hands=HANDS))
+    assert ledger.available(BUDGET_FUND.fund_id) == MAX_FEN
+    book(ledger, reverse(entry, on=D1, hands=HANDS, narrative="too much"))
+    assert ledger.balances == {}
+
+
 def test_no_balance_outgrows_64_bits() -> None:
     ledger = funded(2**63 - 2)
     book(ledger, appropriate(BUDGET_FUND, "city", 1, on=D1, key="a2", hands=HANDS))
@@ -193,7 +202,14 @@ def test_outside_the_fence(changes: dict[str, object], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "fits"), [(date(2021, 12, 31), False), (D1, True), (date(2022, 6, 30), True), (date(2022, 7, 1), False)]
+    ("day", "fits"),
+    [
+        (date(2021, 12, 31), False),
+        (date(2022, 1, 1), True),
+        (D1, True),
+        (date(2022, 6, 30), True),
+        (date(2022, 7, 1), False),
+    ],
 )
 def test_the_fence_has_a_period(day: date, fits: bool) -> None:
     permit = replace(SHARE.permits[0], start=date(2022, 1, 1), until=date(2022, 7, 1))
@@ -479,6 +495,8 @@ def test_evidence_where_the_purpose_demands_it() -> None:
         funded().check(spending(evidence=(Evidence("photo", "0" * 64),)), recorded=TODAY)
     with pytest.raises(Malformed, match="SHA-256"):
         funded().check(spending(evidence=(Evidence("invoice", "0" * 63),)), recorded=TODAY)
+    with pytest.raises(Malformed, match="SHA-256"):
+        funded().check(spending(evidence=(Evidence("invoice", "X" * 64),)), recorded=TODAY)
 
 
 # 10. every field of every entry is covered by the hash
@@ -555,8 +573,9 @@ def test_malformed_entries() -> None:
         ledger.check(replace(more, terms=(*more.terms, ("note", "x"))), recorded=TODAY)
     with pytest.raises(Malformed, match="needs postings"):
         ledger.check(replace(spending(), postings=()), recorded=TODAY)
-    with pytest.raises(Malformed, match="key and a narrative"):
-        ledger.check(replace(spending(), key=""), recorded=TODAY)
+    for missing in ("key", "narrative"):
+        with pytest.raises(Malformed, match=f"an entry without a {missing}"):
+            ledger.check(replace(spending(), **{missing: ""}), recorded=TODAY)
     with pytest.raises(Malformed, match="do not define a fund"):
         ledger.check(replace(open_fund(make_fund("x/y/z"), on=D1, hands=HANDS), terms=(("fund", "x"),)), recorded=TODAY)
     with pytest.raises(Malformed, match="name a month"):
@@ -568,6 +587,13 @@ def test_malformed_entries() -> None:
         )
     with pytest.raises(UnknownFund, match="already open"):
         ledger.check(replace(open_fund(SHARE, on=D1, hands=HANDS), key="open/again"), recorded=TODAY)
+
+
+def test_a_member_of_an_enumeration_is_the_text_that_it_stands_for() -> None:
+    ledger, plain = funded(), spending()
+    lines = tuple(p._replace(account=Account(p.account), side=Side(p.side)) for p in plain.postings)
+    book(ledger, replace(plain, postings=lines))
+    assert ledger.post(plain, recorded=TODAY) is None
 
 
 def test_every_kind_has_a_shape_and_every_account_a_side_and_a_family() -> None:
