@@ -437,6 +437,14 @@ def test_a_closed_period_is_not_opened_by_closing_an_earlier_one() -> None:
             ledger.check(draft, recorded=TODAY)
 
 
+def test_a_month_is_not_closed_while_budget_is_left_in_the_year_before() -> None:
+    ledger = funded()
+    for month in ("2023-01", "2023-11"):
+        with pytest.raises(Malformed, match="has budget left in 2022"):
+            ledger.check(close(Month.parse(month), on=date(2024, 1, 1), hands=HANDS), recorded=TODAY)
+    book(ledger, close(Month.parse("2022-11"), on=date(2022, 12, 1), hands=HANDS))
+
+
 def test_a_year_is_not_closed_while_budget_is_left_in_it() -> None:
     ledger = funded()
     with pytest.raises(Malformed, match="has budget left in 2022"):

@@ -458,11 +458,67 @@ def test_a_recovery_within_its_year_brings_its_budget() -> None:
     desk.book(sound)
 
 
+def test_whether_budget_lapses_stands_while_a_fund_lends_or_owes() -> None:
+    both = restricted("both/community/q", permit("bridge", "community", "queue"))
+    giver = restricted("giver/community/z", permit("bridge", "community", "both"))
+    desk = Desk(*FUNDS, giver, both)
+    lapsing = replace(both, carry_forward=False)
+
+    def amending(fund: Fund) -> Draft:
+        return amend_fund(fund, on=D1, key=desk.key, hands=HANDS)
+
+    desk.book(amending(lapsing))
+    desk.book(amending(both))
+    for fund in (giver, both):
+        desk.fund(fund, 1_000)
+    desk.book(desk.lending(both, QUEUE, 300))
+    desk.refuses(amending(lapsing), Malformed, "while the fund lends or owes")
+    desk.book(desk.lending(giver, both, 300))  # owes as much as it is owed
+    for changed in (lapsing, replace(both, surplus_after_years=5)):
+        desk.refuses(amending(changed), Malformed, "while the fund lends or owes")
+    desk.book(amending(replace(both, title="another name")))
+
+
+@pytest.mark.parametrize(("years", "fits"), [(-1, False), (1, True), (99, True), (100, False)])
+def test_budget_becomes_surplus_after_one_year_to_ninety_nine(years: int, fits: bool) -> None:
+    draft = open_fund(replace(make_fund("x/community/k"), surplus_after_years=years), on=D1, hands=HANDS)
+    if fits:
+        Desk().book(draft)
+    else:
+        Desk().refuses(draft, Malformed)
+
+
 @pytest.mark.parametrize("lender", [LAPSING, TWO_YEARS], ids=["at once", "after two years"])
 def test_a_fund_whose_budget_lapses_does_not_lend_it_over_the_end_of_the_year(lender: Fund) -> None:
     desk = Desk()
     desk.fund(lender, 1_000)
     desk.refuses(desk.lending(lender, QUEUE, 600), OutsideFence, "lapses, so it lends nothing")
+
+
+def test_a_receivable_is_not_collected_by_saying_that_it_was_handed_on() -> None:
+    """One fund calls what it is owed collected and handed on, so that the other need not ask for it: nothing arrived."""
+    one, two = (restricted(f"{key}/community/k", permit("refund", "community", "two")) for key in ("one", "two"))
+    desk = Desk(one, two)
+    for fund in (one, two):
+        desk.fund(fund, 1_000)
+    firm = {"purpose": "repair", "payee": "firm", "payee_class": "enterprise", "evidence": PAPERS}
+    lines = [
+        line for fund in (one, two) for line in paid_out(fund, 100, "expenditure", "repair", "unencumbered", "2022")
+    ]
+    paid = desk.book(by_hand(desk, Kind.SPENDING, *lines, **firm))
+    desk.book(desk.claiming(paid))
+    owed = str(paid.seq)
+    postings = (
+        line(one, "transfer_out", "D", 100, two.fund_id), line(one, "receivable", "C", 100, owed),
+        *taken(two, 100, "receivable", owed),
+    )  # fmt: skip
+    whom = {"purpose": "refund", "payee": "k", "payee_class": "community", "reference": owed}
+    desk.refuses(
+        by_hand(desk, Kind.RECOVERY, *postings, **whom),
+        Malformed,
+        "one/community/k collects what arrives\n.*\n.*by -100 fen",
+    )
+    desk.book(by_hand(desk, Kind.RECOVERY, *postings[2:], **whom))
 
 
 def test_what_is_spent_and_recovered_is_no_younger_for_it() -> None:

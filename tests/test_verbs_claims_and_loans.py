@@ -43,6 +43,17 @@ def test_no_more_is_claimed_back_than_was_paid(claims: tuple[int, ...], last_fit
         desk.refuses(desk.claiming(payment, last), Overdrawn, "more than it paid")
 
 
+def test_lines_of_one_claim_count_together() -> None:
+    desk, payment = paid(600)
+    whole = desk.claiming(payment)
+    for fen, fits in ((301, False), (300, True)):
+        lines = tuple(p._replace(amount_fen=part) for p in whole.postings for part in (300, fen))
+        if fits:
+            desk.book(replace(whole, postings=lines))
+        else:
+            desk.refuses(replace(whole, postings=lines), Overdrawn, "more than it paid")
+
+
 def test_what_was_collected_is_not_claimed_again() -> None:
     desk, payment = paid(600)
     desk.book(desk.claiming(payment))
@@ -70,8 +81,10 @@ def test_only_a_payment_is_claimed_back_and_only_by_who_paid() -> None:
 
 def test_a_payment_under_claim_is_not_reversed_until_that_is_waived() -> None:
     desk, payment = paid(600)
+    other = desk.spend(SHARE, 50)
     desk.book(desk.claiming(payment, {SHARE.fund_id: 100}))
     desk.refuses(desk.reversing(payment), BadReversal, "waive that first")
+    desk.book(desk.reversing(other))  # of which nothing is claimed
     desk.book(desk.waiving(payment, {SHARE.fund_id: 99}))
     desk.refuses(desk.reversing(payment), BadReversal, "waive that first")
     desk.book(desk.waiving(payment, {SHARE.fund_id: 1}))
