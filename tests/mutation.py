@@ -4,9 +4,11 @@
     python tests/mutation.py money merkle ledger assess     # or one of them, or a module: ledger/gate.py
 
 mutmut makes the mutants. The tests are collected once; for each mutant a fork of that process puts the changed function
-in the place of the other, and runs the tests that reach it, the fastest first, until one fails. No file is changed. What
-was found is kept in mutants/ (`--again` tries only what survived, `--under 0.5` leaves slower tests out, `--list` prints
-what survived). docs/reference/mutants.md says why each that is left may stay.
+in the place of the other, and runs the tests that reach it, the fastest first, until one fails. With `--tables` it is
+what stands outside functions that is changed, each time for a run of the tests of its own. No file is changed.
+
+What was found is kept in mutants/: `--again` tries only what survived, `--under 0.5` leaves slower tests out, `--list`
+prints what survived. docs/reference/mutants.md says why each that is left may stay.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from itertools import takewhile
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
@@ -41,11 +43,15 @@ TESTS = {  # no database, no other process
     "money": ("money",),
     "merkle": ("merkle",),
     "ledger": (
-        "ledger", "verbs_claims_and_loans", "verbs_corrections", "verbs_periods", "verbs_promises", "thieves", "model",
+        "ledger", "verbs_claims_and_loans", "verbs_corrections", "verbs_periods", "verbs_promises", "records", "thieves", "model",
         "histories",
     ),
     "assess": ("assess", "language", "invented", *CITIES),
 }  # fmt: skip
+OPTIONS = [
+    "-o", "addopts=", "-q", "-m", "not long", "-p", "no:cacheprovider", "--hypothesis-profile=mutation",
+    "-o", "doctest_optionflags=NORMALIZE_WHITESPACE ELLIPSIS",
+]  # fmt: skip
 # What only puts amounts and facts into words.
 SHOWING = {
     "_odd_fields", "_no_amount", "_shown", "_outside", "_overdrawn", "_listed", "_largest", "explain", "_row", "said",
@@ -60,11 +66,11 @@ class Mutant:
     function: str  # Ledger.check
     line: int
     change: str
-    text: str  # of the changed function
+    text: str  # of the changed function, or of the whole module where it stands in none
 
     @property
     def name(self) -> str:
-        return f"{self.module}:{self.line} {self.function}: {self.change}"
+        return f"{self.module}:{self.line} {self.function or 'the module'}: {self.change}"
 
     def target(self) -> FunctionType:
         """The function as the library holds it, out of whatever decorates it."""
@@ -84,7 +90,7 @@ class Mutant:
 
 
 def mutants_of(path: Path) -> Iterator[Mutant]:
-    """All mutants of a module that stand in functions, decorated ones too."""
+    """All mutants of a module; those in functions that are decorated too."""
     import libcst as cst
     from libcst.metadata import MetadataWrapper, PositionProvider
     from mutmut.mutation import file_mutation, mutators
@@ -109,13 +115,13 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
             places |= {one: f"{statement.name.value}.{one.name.value}" for one in methods}
     seen = Counter[str]()
     for found in mutations:
-        function = found.contained_by_top_level_function
-        place = places.get(function)
-        if function is None or place is None or place.rpartition(".")[2] in SHOWING:
+        place = places.get(found.contained_by_top_level_function, "")
+        if place.rpartition(".")[2] in SHOWING:
             continue
-        changed = function.deep_replace(found.original_node, found.mutated_node)
-        text = textwrap.dedent(module.code_for_node(changed)).strip("\n")  # type: ignore[arg-type]
-        line = (lines.get(found.original_node) or lines[function]).start.line
+        function = found.contained_by_top_level_function if place else None
+        changed = (function or module).deep_replace(found.original_node, found.mutated_node)
+        text = textwrap.dedent(module.code_for_node(changed)).strip("\n")
+        line = (lines.get(found.original_node) or lines[function or module]).start.line
         change = shown(module.code_for_node(found.original_node), module.code_for_node(found.mutated_node))
         seen[f"{line} {change}"] += 1
         again = f" ({seen[f'{line} {change}']})" if seen[f"{line} {change}"] > 1 else ""
@@ -150,16 +156,17 @@ class Kept(dict[str, object]):
 class Trial:
     """Runs in the place of the test loop: learns which tests reach what, then tries one mutant after the other."""
 
-    def __init__(self, mutants: list[Mutant], under: float) -> None:
-        self.mutants, self.under = mutants, under
-        self.found: dict[str, str] = {}
+    def __init__(self, mutants: list[Mutant], under: float, known: dict[str, str], kept: Path) -> None:
+        self.mutants, self.under, self.found, self.kept = mutants, under, known, kept
+        self.reach: dict[CodeType, list[tuple[float, int]]] = {mutant.target().__code__: [] for mutant in mutants}
+        self.killers: dict[CodeType, Counter[int]] = defaultdict(Counter)  # of a function: they are asked first
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed or not session.items:
             raise session.Failed("the tests cannot be collected")
         self.learn(session.items)
-        if (control := self.outcome(None)) != "survived":
-            raise pytest.exit(f"with nothing changed, the tests say: {control}")
+        if self.outcome(None) != "survived":
+            raise pytest.exit("with nothing changed, a test fails that did not fail the first time")
         for tried in gc.get_objects():
             if hasattr(type(tried), "cache_clear"):
                 tried.cache_clear()  # what the right functions gave is forgotten
@@ -168,36 +175,27 @@ class Trial:
         for number, mutant in enumerate(self.mutants, start=1):
             self.found[mutant.name] = self.outcome(mutant)
             if number % 50 == 0 or number == len(self.mutants):
-                spent = time.monotonic() - start
-                print(
-                    f"\n{number}/{len(self.mutants)} in {spent:.0f} s: {dict(Counter(self.found.values()))}", flush=True
-                )
+                seconds, counts = time.monotonic() - start, dict(Counter(self.found.values()))
+                print(f"\n{number} of {len(self.mutants)} in {seconds:.0f} s: {counts}", flush=True)
+                write(self.kept, self.found)
         return True
-
-    @cached_property
-    def wanted(self) -> dict[CodeType, set[str]]:
-        codes: dict[CodeType, set[str]] = defaultdict(set)
-        for mutant in self.mutants:
-            codes[mutant.target().__code__].add(f"{mutant.module} {mutant.function}")
-        return dict(codes)
 
     def learn(self, items: list[pytest.Item]) -> None:
         """Which tests reach which function, and how long each takes."""
-        self.reach: dict[CodeType, list[tuple[float, int]]] = defaultdict(list)
-        self.items, wanted = items, self.wanted
+        self.items = items
         for number, item in enumerate(items):
             hits: set[CodeType] = set()
 
-            def profile(frame: FrameType, event: str, argument: object, hits: set[CodeType] = hits) -> None:
-                if frame.f_code in wanted:
+            def trace(frame: FrameType, event: str, argument: object, hits: set[CodeType] = hits) -> None:
+                if frame.f_code in self.reach:
                     hits.add(frame.f_code)
 
             if isinstance(item, DoctestItem):  # which forgets its names when it has run
                 item.dtest.globs = Kept(item.dtest.globs)
             start = time.process_time()
-            sys.setprofile(profile)
+            sys.settrace(trace)
             reports = runtestprotocol(item, log=False, nextitem=items[number + 1] if number + 1 < len(items) else None)
-            sys.setprofile(None)
+            sys.settrace(None)
             if any(report.failed for report in reports):
                 raise pytest.exit(f"{item.nodeid} fails without a mutant\n{reports[1].longreprtext}")
             seconds = time.process_time() - start
@@ -206,24 +204,28 @@ class Trial:
 
     def outcome(self, mutant: Mutant | None) -> str:
         reached = (
-            self.reach[mutant.target().__code__]
-            if mutant
-            else {test for tests in self.reach.values() for test in tests}
+            self.reach[mutant.target().__code__] if mutant else {one for some in self.reach.values() for one in some}
         )
-        tests = sorted(test for test in reached if test[0] < self.under)
+        killers = self.killers[mutant.target().__code__] if mutant else Counter[int]()
+        tests = [one for one in reached if one[0] < self.under]
+        tests.sort(key=lambda one: (-killers[one[1]], one))
         if not tests:
             return "not reached"
         sys.stdout.flush()
+        told, telling = os.pipe()
         child = os.fork()
         if not child:
-            self.attempt(mutant, tests)
+            self.attempt(mutant, tests, telling)
+        os.close(telling)
+        with os.fdopen(told) as pipe:
+            killer = pipe.read()
         status = os.waitpid(child, 0)[1]
+        killers.update([int(killer)] if killer else [])
         if os.WIFSIGNALED(status):
             return "killed, by time"
-        code = os.WEXITSTATUS(status)
-        return {0: "survived", 1: "killed"}.get(code, f"error {code}")
+        return {0: "survived", 1: "killed"}.get(os.WEXITSTATUS(status), "error")
 
-    def attempt(self, mutant: Mutant | None, tests: list[tuple[float, int]]) -> None:
+    def attempt(self, mutant: Mutant | None, tests: list[tuple[float, int]], telling: int) -> None:
         """In a process of its own: 0 where no test fails. A test that takes ten times as long is ended, and so is it."""
         try:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -234,13 +236,35 @@ class Trial:
                 following = self.items[tests[place + 1][1]] if place + 1 < len(tests) else None
                 reports = runtestprotocol(self.items[number], log=False, nextitem=following)
                 if any(report.failed for report in reports):
-                    if mutant is None:
-                        os.write(2, "".join(report.longreprtext for report in reports).encode())
+                    os.write(telling, str(number).encode())
                     os._exit(1)
             os._exit(0)
         except BaseException as problem:
             os.write(2, f"{mutant and mutant.name}: {problem!r}\n".encode())
             os._exit(3)
+
+
+def write(kept: Path, found: dict[str, str]) -> None:
+    kept.write_text(json.dumps(found, indent=0, ensure_ascii=False), encoding="utf-8")
+
+
+def outcome_of_table(mutant: Mutant, tests: list[str]) -> str:
+    """In a process of its own, before the library is imported: the tests over the changed module."""
+    child = os.fork()
+    if not child:
+        path, text = str(SOURCE / mutant.module), mutant.text
+        read = SourceFileLoader.get_code
+
+        def get_code(loader: SourceFileLoader, name: str) -> CodeType | None:
+            return compile(text, path, "exec", dont_inherit=True) if loader.path == path else read(loader, name)
+
+        SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+        for number in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        signal.setitimer(signal.ITIMER_PROF, 300)
+        os._exit(int(pytest.main(["-x", *OPTIONS, *tests]) != 0))
+    status = os.waitpid(child, 0)[1]
+    return "killed, by time" if os.WIFSIGNALED(status) else "killed" if os.WEXITSTATUS(status) else "survived"
 
 
 def paths_of(name: str) -> list[Path]:
@@ -255,41 +279,38 @@ def main() -> None:
     parser.add_argument(
         "--under", type=float, default=float("inf"), help="only tests that take less than so many seconds"
     )
+    parser.add_argument("--tables", action="store_true", help="what stands outside functions, instead of them")
     parser.add_argument("--list", action="store_true", help="run nothing; print what survived")
     options = parser.parse_args()
     os.chdir(ROOT)
     OUT.mkdir(exist_ok=True)
     for name in options.names:
         tests = [f"tests/test_{one}.py" for one in TESTS[re.split("[/.]", name)[0]]]
-        for path in paths_of(name):
-            kept = OUT / f"{path.relative_to(SOURCE).with_suffix('')}.json".replace("/", "-")
-            known = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-            if not options.list:
-                mutants = [
-                    m for m in mutants_of(path) if not (options.again and known.get(m.name, "").startswith("killed"))
-                ]
-                child = os.fork()  # each module in a process of its own
+        kept = OUT / f"{name}{'-tables' * options.tables}.json".replace("/", "-")
+        known: dict[str, str] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+        if not options.list:
+            every = [m for path in paths_of(name) for m in mutants_of(path) if bool(m.function) is not options.tables]
+            known = {m.name: known[m.name] for m in every if options.again and m.name in known}
+            mutants = [m for m in every if not known.get(m.name, "").startswith("killed")]
+            if options.tables:
+                known |= {mutant.name: outcome_of_table(mutant, tests) for mutant in mutants}
+                write(kept, known)
+            elif mutants:
+                child = os.fork()  # one target does not see what another has imported
                 if not child:
-                    os._exit(try_all(mutants, [*tests, str(path)], options.under, kept, known if options.again else {}))
+                    trial = Trial(mutants, options.under, known, kept)
+                    places = [*tests, *(str(path) for path in paths_of(name))]
+                    status = pytest.main(["--doctest-modules", *OPTIONS, *places], plugins=[trial])
+                    os._exit(status if len(known) < len(every) else 0)
                 if os.waitpid(child, 0)[1]:
-                    sys.exit(f"{path.name}: the tests did not run")
+                    sys.exit(f"{name}: the tests did not run")
                 known = json.loads(kept.read_text(encoding="utf-8"))
-            print(f"{path.relative_to(SOURCE)}: {len(known)} mutants, {dict(Counter(known.values()))}")
-            for mutant, outcome in known.items():
+        for module in dict.fromkeys(mutant.partition(":")[0] for mutant in known):
+            outcomes = {mutant: outcome for mutant, outcome in known.items() if mutant.startswith(f"{module}:")}
+            print(f"{module}: {len(outcomes)} mutants, {dict(Counter(outcomes.values()))}", flush=True)
+            for mutant, outcome in outcomes.items():
                 if not outcome.startswith("killed"):
                     print(f"  {outcome}: {mutant}")
-
-
-def try_all(mutants: list[Mutant], tests: list[str], under: float, kept: Path, known: dict[str, str]) -> int:
-    trial = Trial(mutants, under)
-    if mutants:
-        options = ["-o", "addopts=", "-q", "-m", "not long", "-p", "no:cacheprovider", "--hypothesis-profile=mutation"]
-        options += ["--doctest-modules", "-o", "doctest_optionflags=NORMALIZE_WHITESPACE ELLIPSIS"]
-        status = int(pytest.main([*options, *tests], plugins=[trial]))
-        if len(trial.found) < len(mutants):
-            return status or 1
-    kept.write_text(json.dumps(known | trial.found, indent=0, ensure_ascii=False), encoding="utf-8")
-    return 0
 
 
 if __name__ == "__main__":
