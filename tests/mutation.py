@@ -279,13 +279,14 @@ def main() -> None:
     parser.add_argument(
         "--under", type=float, default=float("inf"), help="only tests that take less than so many seconds"
     )
+    parser.add_argument("--tests", nargs="+", metavar="NAME", help="these tests instead of all of the target's")
     parser.add_argument("--tables", action="store_true", help="what stands outside functions, instead of them")
     parser.add_argument("--list", action="store_true", help="run nothing; print what survived")
     options = parser.parse_args()
     os.chdir(ROOT)
     OUT.mkdir(exist_ok=True)
     for name in options.names:
-        tests = [f"tests/test_{one}.py" for one in TESTS[re.split("[/.]", name)[0]]]
+        tests = [f"tests/test_{one}.py" for one in options.tests or TESTS[re.split("[/.]", name)[0]]]
         kept = OUT / f"{name}{'-tables' * options.tables}.json".replace("/", "-")
         known: dict[str, str] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
         if not options.list:

@@ -180,8 +180,16 @@ def test_what_was_surrendered_is_not_taken_back_once_more_as_an_error() -> None:
     desk.end_year(2022)
     desk.fund(LAPSING, 1_000, source="district", on=NEXT)
     desk.book(desk.surrendering(LAPSING, 1_000, on=NEXT))
-    blue = desk.reversing(given, on=NEXT)
-    desk.refuses(blue, Refusal)
+    desk.refuses(desk.reversing(given, on=NEXT), Refusal)
+
+
+def test_what_was_surrendered_is_not_taken_out_of_what_another_gave() -> None:
+    desk = Desk()
+    given = desk.fund(LAPSING, 1_000)
+    desk.fund(LAPSING, 1_000, source="district")
+    desk.end_year(2022)
+    desk.book(desk.surrendering(LAPSING, 1, on=NEXT))
+    desk.refuses(desk.reversing(given, on=NEXT, ledger=desk.ledger), Overdrawn, "more than it gave")
 
 
 def test_borrowed_money_is_not_surrendered() -> None:
@@ -519,6 +527,17 @@ def test_a_receivable_is_not_collected_by_saying_that_it_was_handed_on() -> None
         "one/community/k collects what arrives\n.*\n.*by -100 fen",
     )
     desk.book(by_hand(desk, Kind.RECOVERY, *postings[2:], **whom))
+
+
+def test_a_number_in_the_reference_of_new_money_does_not_hide_it() -> None:
+    """The reference of a receipt is anybody's text; only that of a mirror names an entry."""
+    desk = Desk()
+    first = desk.fund(TWO_YEARS, 100)
+    spent = desk.spend(TWO_YEARS, 10)
+    for entry in (first, spent):
+        receipt = appropriate(TWO_YEARS, "city", 50, on=D1, key=desk.key, hands=HANDS)
+        desk.book(replace(receipt, reference=str(entry.seq)))
+    assert desk.ledger.inflows == {(TWO_YEARS.fund_id, 2022): 200}
 
 
 def test_what_is_spent_and_recovered_is_no_younger_for_it() -> None:

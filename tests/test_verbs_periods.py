@@ -121,9 +121,11 @@ def test_lines_of_one_release_count_together() -> None:
     desk = funded((LAPSING, 1_000))
     desk.promise(LAPSING, 600, "works")
     desk.end_year(2022)
-    (whole,) = (desk.releasing("works", on=NEXT),)
-    assert {p.account for p in whole.postings} == {"encumbered", "authority"}
-    desk.book(replace(whole, postings=tuple(p._replace(amount_fen=fen) for p in whole.postings for fen in (400, 200))))
+    whole = desk.releasing("works", on=NEXT)
+    promised, given_up = whole.postings
+    assert (promised.account, given_up.account) == ("encumbered", "authority")
+    lines = (promised._replace(amount_fen=400), promised._replace(amount_fen=200), given_up)
+    desk.book(replace(whole, postings=lines))
     assert (desk.free(LAPSING), desk.surplus(LAPSING)) == (0, 1_000)
 
 
