@@ -67,5 +67,7 @@ def test_the_lowest_cap_and_the_highest_floor_hold_whatever_stands_first() -> No
         assert tightest(limits, view, DAY) == (1, low)  # rounded down
         assert highest(limits, view, DAY) == (110, high)
     assert highest([low], view, DAY) == (2, low)  # rounded up
+    one, same = limit("1"), limit("0.01", "household")
+    assert tightest([one, same], view, DAY) == highest([one, same], view, DAY) == (100, one)
     assert tightest([], view, DAY) is highest([], view, DAY) is None
     assert tightest([limit("1", "works")], view, DAY) is None

@@ -60,7 +60,7 @@ def split(shares: dict[str, str], odd: str, **changes: Any) -> PayerSplit:
 
 HALVES = {"city": "1/2", "district": "1/2"}
 OWNER_FIRST = {"of": "paid", "shares": {"owner": "1"}, "odd_fen_to": "owner"}
-BOTH_FIRST = {"of": "paid", "shares": {"owner": "1/2", "city": "1/2"}, "odd_fen_to": "city"}
+BOTH_FIRST = {"of": "paid", "shares": {"owner": "1/2", "city": "1/2"}, "odd_fen_to": "owner"}
 MATCHING = {"payer": "district", "paid": "paid", "clause": "1"}
 
 
@@ -74,7 +74,7 @@ MATCHING = {"payer": "district", "paid": "paid", "clause": "1"}
         (split(HALVES, "city", first=OWNER_FIRST), "0", [10], [{"owner": 0, "city": 5, "district": 5}]),
         (split(HALVES, "city", first=OWNER_FIRST), "1.50", [100, 100, 100],
          [{"owner": 100, "city": 0, "district": 0}, {"owner": 50, "city": 25, "district": 25}, {"owner": 0, "city": 50, "district": 50}]),
-        (split(HALVES, "city", first=BOTH_FIRST), "0.31", [101], [{"owner": 15, "city": 51, "district": 35}]),
+        (split(HALVES, "city", first=BOTH_FIRST), "0.31", [101], [{"owner": 16, "city": 50, "district": 35}]),
         (split(HALVES, "city", matching=MATCHING), "9", [100], [{"city": 50, "district": 50}]),
         (split(HALVES, "city", matching=MATCHING), "0.80", [100, 100, 100],
          [{"city": 50, "district": 50}, {"city": 30, "district": 50}, {"city": 0, "district": 50}]),
