@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from estate_funds.assess import Claim, Claims, Line, Outcome, Share, Status, apply_limits
 from estate_funds.calendar import Month, Months
 from estate_funds.errors import CeilingExceeded
-from estate_funds.registry import Assessments
+from estate_funds.registry import Assessments, Fact, Facts
 from test_language import registry, town
 
 OWNERS: dict[str, Any] = {"w1": "one", "w2": "one", "w3": "another", "w4": None}
@@ -49,6 +50,7 @@ def limited(tail: str, *claims: Claim) -> Claims:
 
 ONCE = '[[once]]\nprovisions = [{names}]\nkey = ["owner"]\nkeep = "{keep}"\nclause = "1"\n'
 FIRST, HIGHEST = (ONCE.format(names='"grant"', keep=keep) for keep in ("first", "highest"))
+BY_STREET, BY_SUBJECT, BY_PERIOD = (FIRST.replace('"owner"', f'"{key}"') for key in ("street", "subject", "period"))
 PENDING = line(0, outcome=Outcome.PENDING, potential=900)
 FAILED = line(0, outcome=Outcome.FAILED)
 
@@ -67,6 +69,10 @@ FAILED = line(0, outcome=Outcome.FAILED)
         (FIRST, [claim("w1", FAILED, 5), claim("w2", 200)], [True, False]),
         (FIRST, [claim("w1", 5, part="advance"), claim("w1", 100), claim("w2", 1)], [True, True, False]),
         (FIRST, [claim("w1", 5), claim("w1", 100, number=2)], [True, False]),
+        (FIRST, [claim("w1", FAILED), claim("w2", 5), claim("w2", 100, number=2)], [True, True, False]),
+        (BY_STREET, [claim("w1", 5), claim("w3", 100)], [True, False]),
+        (BY_SUBJECT, [claim("w1", 5), claim("w2", 100), claim("w1", 7, number=2)], [True, True, False]),
+        (BY_PERIOD, [claim("w1", 5), claim("w3", 100), claim("w2", 7, month="2025-01")], [True, False, True]),
         (FIRST, [claim("w1", 5), claim("w2", 100, provision_id="other")], [True, True]),
         (FIRST, [claim("w1", 5), claim("w2", 100, document="law")], [True, True]),
         (ONCE.format(names='"grant", "law/grant"', keep="first"), [claim("w1", 5), claim("w2", 100, document="law")], [True, False]),
@@ -86,9 +92,10 @@ def test_what_is_claimed_once(tail: str, claims: list[Claim], stand: list[bool])
 
 
 def test_what_stands_is_named_and_what_is_not_known_waits() -> None:
-    unknown = claim("w4", 7, month="2024-01")
+    unknown = claim("w4", 7, FAILED, month="2024-01")
     waits, first, second, third = limited(FIRST, unknown, claim("w1", 100), claim("w2", 200), claim("w3", 300))
     assert (waits.status, waits.lines[0].reason) == (Status.PENDING, "waits for owner [1]")
+    assert waits.lines[1] == FAILED
     assert (first.amount_fen, third.amount_fen) == (100, 300)
     assert second.lines[0].reason == "claimed already as town/grant/w1/2024; once for each owner [1]"
     (lower, _) = limited(HIGHEST, claim("w1", 100), claim("w2", 200))
@@ -99,6 +106,9 @@ def ceiling(excess: str, value: str = "1.00", *, year: int = 2024, more: str = "
     return f'[[ceilings]]\nprovisions = [{names}]\nfrom = {year}-01-01\nvalue = "{value}"\nexcess = "{excess}"\nclause = "1"\n{more}\n'
 
 
+BY_THE_FIRST_DAY = ceiling("in_order", more="until = 2025-01-02") + ceiling("in_order", "2.00").replace(
+    "2024-01-01", "2025-01-02"
+)
 RATED, IN_ORDER = ceiling("pro_rata"), ceiling("in_order")
 
 
@@ -120,6 +130,8 @@ RATED, IN_ORDER = ceiling("pro_rata"), ceiling("in_order")
         (ceiling("in_order", names='"grant", "law/grant"'), [claim("w1", 60), claim("w2", 60, document="law")], [60, 40]),
         (IN_ORDER, [claim("w1", 60, part="advance"), claim("w2", 60)], [60, 60]),  # an advance counts in its settlement
         (IN_ORDER, [claim("w1", line(60, others=500)), claim("w2", line(60, others=7))], [560, 47]),  # public money only
+        (IN_ORDER + ceiling("in_order", year=2022, names='"law/grant"'), [claim("w1", 160, month="2023-04")], [100]),
+        (BY_THE_FIRST_DAY, [claim("w1", 160, month="2024-12"), claim("w2", 160, month="2025-12"), claim("w3", 260, month="2026-01")], [100, 100, 200]),
         (ceiling("in_order", "0.999"), [claim("w1", 100)], [99]),  # rounded down
         (ceiling("in_order", more='by = "work"'), [claim("w1", 60), claim("w2", 60)], [60, 60]),
         (ceiling("in_order", more='by = "street"'), [claim("w1", 60), claim("w2", 60)], [60, 40]),
@@ -136,6 +148,8 @@ def test_what_a_ceiling_says() -> None:
     for tail, how in ((RATED, "pro rata"), (IN_ORDER, "in order")):
         found = limited(tail, claim("w1", 60), claim("w2", 60))
         assert found[1].lines[0].reason == f"1.20 asked, ceiling 1.00 of 2024, {how} [1]"
+    of_all = limited(ceiling("in_order", more='each = "all"'), claim("w1", 60), claim("w2", 60))
+    assert of_all[1].lines[0].reason == "1.20 asked, ceiling 1.00, in order [1]"
     with pytest.raises(
         CeilingExceeded, match=r"1\.20 yuan; the largest: town/grant/w2/2024 0\.70, town/grant/w1/2024 0\.50"
     ):
@@ -150,6 +164,9 @@ def test_what_is_pending_counts_as_if_it_turned_out_well() -> None:
     assert rated[0].lines[0].reason == "1.20 asked, ceiling 1.00 of 2024: waits for 1 pending claims [1]"
     served = limited(IN_ORDER, claim("w1", 60), claim("w2", held))
     assert [(one.amount_fen, one.potential_fen) for one in served] == [(60, 60), (0, 40)]
+    assert served[1].lines[0].reason == "; 1.20 asked, ceiling 1.00 of 2024, in order [1]"
+    nothing = line(0, outcome=Outcome.PENDING, potential=0)
+    assert [one.amount_fen for one in limited(RATED, claim("w1", nothing), claim("w2", 100))] == [0, 100]
     fits = limited(RATED, claim("w1", 40), claim("w2", held))
     assert [(one.amount_fen, one.potential_fen) for one in fits] == [(40, 40), (0, 60)]
 
@@ -161,7 +178,13 @@ def test_an_advance_that_is_not_settled_counts_for_what_it_paid() -> None:
     found = limited(IN_ORDER, open_claim, claim("w2", 60))
     assert found[0] == open_claim
     assert found[1].amount_fen == 30
-    settled = claim("w1", 90, line(-70, potential=-70))
+    assert list(limited(ceiling("in_order", "0.50"), open_claim)) == [open_claim]  # nothing is known that could be cut
+    known = claim("w1", line(0, outcome=Outcome.PENDING, potential=60), advanced)
+    assert limited(IN_ORDER, known, claim("w2", 60))[1].amount_fen == 30
+    less = claim("w1", 50, line(-70))  # 20 are to be refunded: 50 of the ceiling are used
+    assert [one.amount_fen for one in limited(IN_ORDER, less, claim("w2", 60))] == [-20, 50]
+    settled = claim("w1", 90, line(-70))
+    assert limited(ceiling("in_order", "0.50"), settled)[0].amount_fen == 50 - 70
     found = limited(IN_ORDER, settled, claim("w2", 60))
     assert [one.amount_fen for one in found] == [20, 10]
 
@@ -175,3 +198,13 @@ def test_a_ceiling_that_a_fact_gives_waits_for_it() -> None:
     assert found[0].lines[0].reason == "0.60 asked, ceiling 0.50 of w1 2024, in order [1]"
     assert (found[1].status, found[1].lines[0].reason) == (Status.PENDING, "waits for cost")
     assert found[2] == asked[2]
+
+
+def test_the_documents_that_prove_a_ceiling_are_those_of_what_it_cuts() -> None:
+    tail = '[[ceilings]]\nprovisions = ["grant"]\nfrom = 2024-01-01\nby = "work"\nfact = "cost"\nexcess = "in_order"\nclause = "1"\n'
+    there = registry({"w1": {}, "w2": {}})
+    proof, own = ("budget", "2" * 64), ("invoice", "1" * 64)
+    facts = Facts((name, "cost", "", Fact(Fraction(1), evidence=(proof,))) for name in ("w1", "w2"))
+    asked = [claim("w1", 160, evidence=(own,)), claim("w2", 60, evidence=(own,))]
+    found = apply_limits(town(tail=tail), replace(there, facts=facts), Assessments(), asked)
+    assert [one.evidence for one in found] == [(proof, own), (own,)]
