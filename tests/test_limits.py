@@ -208,3 +208,30 @@ def test_the_documents_that_prove_a_ceiling_are_those_of_what_it_cuts() -> None:
     asked = [claim("w1", 160, evidence=(own,)), claim("w2", 60, evidence=(own,))]
     found = apply_limits(town(tail=tail), replace(there, facts=facts), Assessments(), asked)
     assert [one.evidence for one in found] == [(proof, own), (own,)]
+    asked = [claim("w1", 60, evidence=(own,)), claim("w1", 60, number=2, evidence=(own,))]  # only the second is cut
+    found = apply_limits(town(tail=tail), replace(there, facts=facts), Assessments(), asked)
+    assert [one.evidence for one in found] == [(own,), (proof, own)]
+
+
+def test_a_ceiling_of_each_year_is_that_years_fact() -> None:
+    tail = """
+[facts.allowance]
+type = "number"
+of = "work"
+each_period = true
+text = "what a work may get in a year"
+clause = "1"
+
+[[ceilings]]
+provisions = ["grant"]
+from = 2024-01-01
+by = "work"
+fact = "allowance"
+excess = "in_order"
+clause = "1"
+"""
+    facts = Facts(("w1", "allowance", year, Fact(Fraction(yuan))) for year, yuan in (("2024", 1), ("2025", 2)))
+    asked = [claim("w1", 300, month=f"{year}-05") for year in (2024, 2025, 2026)]
+    found = apply_limits(town(tail=tail), replace(registry({"w1": {}}), facts=facts), Assessments(), asked)
+    assert [one.amount_fen for one in found] == [100, 200, 0]
+    assert [one.status for one in found] == [Status.DUE, Status.DUE, Status.PENDING]
