@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -12,8 +13,8 @@ from estate_funds.assess import Claims, Line, Outcome, Share, Status, assess
 from estate_funds.assess.settlement import _whole
 from estate_funds.calendar import Months
 from estate_funds.policy import Advance, parse_document
-from estate_funds.registry import Assessments
-from test_language import DOCUMENT, HALVES, LATER, TAKEN, WINDOW, grants, registry, town
+from estate_funds.registry import Assessments, Fact, Facts
+from test_language import DOCUMENT, HALVES, LATER, NOTICE, TAKEN, WINDOW, grants, registry, town
 
 ADVANCE = 'advance = {{ at_most = "{share}", of = "cost", clause = "1" }}\npays_into = "taken"'
 MARCH = Months.parse("2024-03..2024-03")
@@ -32,13 +33,15 @@ def line(fen: int, outcome: Outcome, reason: str, **told: Any) -> Line:
 LESS: dict[str, Any] = {"base": Fraction(30), "rate": Fraction(-1), "formula": "less advance 30.00"}
 
 
-def test_the_lines_of_an_advance_and_of_what_settles_it() -> None:
-    first, final = grants(town(provision=ADVANCE.format(share="0.3"), tail=TAKEN), {"w": {"cost": Fraction("100.01")}})
+@pytest.mark.parametrize("of", ['of = "cost"', ""])  # of the fact, or of what the claim would be
+def test_the_lines_of_an_advance_and_of_what_settles_it(of: str) -> None:
+    provision = ADVANCE.format(share="0.3").replace('of = "cost",', f"{of}," if of else "")
+    first, final = grants(town(provision=provision, tail=TAKEN), {"w": {"cost": Fraction("100.01")}})
     told = {"base": Fraction(30), "rate": Fraction(3, 10), "formula": "0.30 x 100.01 in advance"}
     assert first.lines == (line(3000, Outcome.DUE, "in advance, to be settled", **told),)
     assert (first.part, first.decided_on, first.months, first.number) == ("advance", date(2024, 3, 1), MARCH, 1)
     assert final.lines[1:] == (line(-3000, Outcome.DUE, "paid in advance", **LESS),)
-    assert (final.part, final.amount_fen, final.lines[0].amount_fen) == ("", 7001, 10_001)
+    assert (final.part, final.number, final.amount_fen, final.lines[0].amount_fen) == ("", 1, 7001, 10_001)
 
 
 def test_what_settles_an_advance_waits_for_the_rest_of_the_claim() -> None:
@@ -56,6 +59,23 @@ def test_an_advance_waits_for_what_it_is_a_share_of_and_for_who_pays() -> None:
     document = town(provision=ADVANCE.format(share="0.3"), payers=payers, tail=TAKEN)
     (first, *_) = grants(document, {"w": {"cost": Fraction(100)}})
     assert (first.amount_fen, first.potential_fen, first.lines[0].reason) == (0, 3000, "waits for owner")
+    assert first.lines[0].shares == ()
+    (first, *_) = grants(document, {"w": {"cost": Fraction(100), "owner": "某厂"}})
+    assert first.lines[0].shares == (Share("owner", Fraction(1), 3000, "某厂"),)
+
+
+def test_an_advance_waits_for_its_notice() -> None:
+    document = town(provision=ADVANCE.format(share="0.3") + "\n" + NOTICE, tail=TAKEN)
+    (first, *_) = grants(document, {"w": {"cost": Fraction(100)}})
+    assert (first.status, first.amount_fen, first.potential_fen) == (Status.PENDING, 0, 3000)
+    assert first.lines[0].reason == "waits for posted, objection [1]"
+
+
+def test_what_was_asked_for_is_advanced_when_that_was_asked() -> None:
+    asked = ADVANCE.format(share="0.3").replace('of = "cost"', 'asked = "paid"')
+    there = registry({"w": {"cost": Fraction(100), "paid": Fraction(9)}}, on=date(2024, 3, 5))
+    first, _ = assess(town(provision=asked, tail=TAKEN), "grant", there, Assessments(), window=WINDOW)
+    assert (first.amount_fen, first.decided_on) == (900, date(2024, 3, 5))
 
 
 def test_a_share_of_nothing_is_no_advance() -> None:
@@ -109,7 +129,9 @@ def test_how_much_is_advanced(rule: dict[str, str], told: dict[str, str], fen: i
 def test_an_advance_in_parts(each: str, start: date, parts: list[int]) -> None:
     provision = f'advance = {{ at_most = "0.1", of = "cost", each = "{each}", clause = "1" }}\npays_into = "taken"'
     text = DOCUMENT.format(head="", provision=provision, payers=HALVES, tail=TAKEN).replace('"once"', '"calendar_year"')
-    there = registry({"w": {"cost": Fraction("100.10")}}, on=start)
+    text = text.replace("[facts.cost]\n", "[facts.cost]\neach_period = true\n")
+    facts = Facts([("w", "cost", "2024", Fact(Fraction("100.10")))])
+    there = replace(registry({"w": {}}, on=start), facts=facts)
     window = Months(WINDOW.start, WINDOW.start + 12)
     claims = assess(parse_document(text, source="town.toml"), "grant", there, Assessments(), window=window)
     advances = [claim for claim in claims if claim.part]
