@@ -9,7 +9,7 @@ import pytest
 
 from estate_funds.journal import Draft, Kind, Posting
 from estate_funds.ledger import Booked, Promise, attempt_key, booked_of, grown, lapsed, release_key, renewed
-from estate_funds.ledger.records import came_in, mirrored, named, postings_digest
+from estate_funds.ledger.records import REFUSED, came_in, mirrored, named, postings_digest
 
 F, G = "share/community/k", "budget/city/c"
 FIRM, OTHER = ("repair", "enterprise", "firm"), ("repair", "enterprise", "other")
@@ -81,7 +81,8 @@ def test_the_entry_that_a_reference_names(reference: str, number: int) -> None:
     assert named(draft(Kind.REVERSAL, reference=reference)) == number
 
 
-def test_keys_of_attempts_and_releases() -> None:
+def test_keys_of_attempts_releases_and_refusals() -> None:
+    assert REFUSED == "refusal/"
     assert [attempt_key("claim/a", n) for n in (1, 2, 3)] == ["claim/a", "claim/a/2", "claim/a/3"]
     assert [release_key("k"), *(release_key("k", n) for n in (1, 2, 3))] == [
         "release/k",
