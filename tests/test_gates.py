@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from estate_funds.assess import Outcome
-from estate_funds.assess.gates import _application, _noticed
+from estate_funds.assess.gates import _application, _noticed, judge
 
 
 class Told:
@@ -63,3 +63,70 @@ def test_a_notice_that_has_run(told: dict[str, Any], said: str | None, decided: 
     view: Any = Told(**told)
     assert _noticed(walk, view) == (None if said is None else (Outcome.PENDING, said))
     assert view.days == ({"notice": decided} if decided else {})
+
+
+class Judged(Told):
+    """A view that knows which requirements are met, and the rest of it."""
+
+    subject = SimpleNamespace(kind="work", subject_id="w")
+    assessment = None
+
+    def holds(self, requirement: Any) -> bool | None:
+        if requirement.met is None:
+            self.asked.append(requirement.fact)
+        return requirement.met  # type: ignore[no-any-return]
+
+    def said(self, requirement: Any) -> str:
+        return f"{requirement.fact} is {requirement.met}"
+
+    def all_hold(self, conditions: str) -> bool | None:
+        if conditions == "unknown":
+            self.asked.append("place")
+            return None
+        return True
+
+    def take_lacking(self) -> tuple[str, ...]:  # type: ignore[override]
+        found, self.asked = tuple(name for name in self.asked if name not in self.told), []
+        return found
+
+
+def required(met: bool | None, otherwise: str = "refuse") -> SimpleNamespace:
+    return SimpleNamespace(fact="fence", met=met, otherwise=otherwise, clause="2")
+
+
+ASKED = SimpleNamespace(fact="asked", first="03-01", last="05-31", clause="1")
+GRADED = SimpleNamespace(fact="grade", passes=["good"], fails=["bad"], clause="3")
+WAITS, HELD = (Outcome.PENDING, "fence is None [2]"), (Outcome.PENDING, "fence is False [2]")
+NOT_MET = (Outcome.INELIGIBLE, "fence is False [2]")
+BAD = (Outcome.FAILED, "grade is bad: pays 0, the year still counts, nothing is caught up [3]")
+
+
+@pytest.mark.parametrize(
+    ("requirements", "rules", "told", "judged"),
+    [
+        ([], {}, {}, (Outcome.DUE, "all conditions are met")),
+        ([required(True)], {}, {}, (Outcome.DUE, "all conditions are met")),
+        ([required(False)], {}, {}, NOT_MET),
+        ([required(False, "hold")], {}, {}, HELD),
+        ([required(False, "warn")], {}, {}, (Outcome.DUE, "all conditions are met")),
+        ([required(None)], {}, {}, WAITS),
+        ([required(None, "hold")], {}, {}, WAITS),
+        ([required(None), required(False)], {}, {}, NOT_MET),  # what is known to fail says so, whatever else waits
+        ([required(False, "hold"), required(None)], {}, {}, HELD),  # of two that wait, the first
+        ([required(None)], {"applications": ASKED}, {}, WAITS),
+        ([], {"applications": ASKED}, {}, (Outcome.PENDING, "waits for asked [1]")),
+        ([], {"applications": ASKED, "gate": GRADED}, {"grade": "bad"}, BAD),
+        ([required(None)], {"gate": GRADED}, {"grade": "bad"}, BAD),
+        ([], {"gate": GRADED}, {"grade": "good"}, (Outcome.DUE, "grade is good")),
+        ([], {"gate": GRADED}, {}, (Outcome.PENDING, "no grade yet: pays once passed [3]")),
+        ([], {"applies_to": "known"}, {}, (Outcome.DUE, "all conditions are met")),
+        ([], {"applies_to": "unknown"}, {}, (Outcome.PENDING, "waits for place")),
+        ([required(None)], {"applies_to": "unknown"}, {}, (Outcome.PENDING, "waits for place")),
+        ([required(False)], {"applies_to": "unknown"}, {}, NOT_MET),
+    ],
+)
+def test_whichever_says_no_says_why_and_else_the_first_that_waits(requirements: list[Any], rules: dict[str, Any], told: dict[str, Any], judged: tuple[Outcome, str]) -> None:  # fmt: skip
+    usual = {"applies_to": "", "applications": None, "gate": None, "notice": None}
+    walk: Any = SimpleNamespace(provision=SimpleNamespace(**(usual | rules)), requirements=lambda subject: requirements)
+    view: Any = Judged(**told)
+    assert judge(walk, view) == judged
