@@ -103,7 +103,8 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
         (kind, one_way if operator is mutators.operator_string else operator)
         for kind, operator in mutators.mutation_operators
     ]  # fmt: skip
-    source = DECORATOR.sub(r"\1# decorated", path.read_text(encoding="utf-8"))
+    original = path.read_text(encoding="utf-8")
+    source = DECORATOR.sub(r"\1# decorated", original)
     module, mutations, _, _ = file_mutation.create_mutations(str(path), source)
     lines = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
     places: dict[cst.CSTNode | None, str] = {}
@@ -121,6 +122,9 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
         function = found.contained_by_top_level_function if place else None
         changed = (function or module).deep_replace(found.original_node, found.mutated_node)
         text = textwrap.dedent(module.code_for_node(changed)).strip("\n")
+        if function is None:
+            decorators = iter([found.group().strip() for found in DECORATOR.finditer(original)])
+            text = re.sub("# decorated", lambda _: next(decorators), text)  # noqa: B023
         line = (lines.get(found.original_node) or lines[function or module]).start.line
         change = shown(module.code_for_node(found.original_node), module.code_for_node(found.mutated_node))
         seen[f"{line} {change}"] += 1
@@ -294,6 +298,9 @@ def main() -> None:
             known = {m.name: known[m.name] for m in every if options.again and m.name in known}
             mutants = [m for m in every if not known.get(m.name, "").startswith("killed")]
             if options.tables:
+                same = Mutant(every[0].module, "", 0, "nothing", (SOURCE / every[0].module).read_text(encoding="utf-8"))
+                if outcome_of_table(same, tests) != "survived":
+                    sys.exit(f"{name}: with nothing changed, a test fails")
                 known |= {mutant.name: outcome_of_table(mutant, tests) for mutant in mutants}
                 write(kept, known)
             elif mutants:
