@@ -10,7 +10,7 @@ from typing import Protocol
 from estate_funds.audit.report import Coverage, Finding, Severity
 from estate_funds.errors import DamagedEntry, EstateFundsError, InputError
 from estate_funds.journal import Entry, Kind
-from estate_funds.ledger import BalanceKey, Ledger, inflow_rows, refold
+from estate_funds.ledger import BalanceKey, Ledger, refold
 from estate_funds.merkle import BLOCK_LEAVES, Batches
 from estate_funds.text import counted
 
@@ -287,7 +287,7 @@ def _check_snapshot(books: Replayed, drawn: Mapping[BalanceKey, int] | None, kep
 
 def _compare_snapshot(books: Replayed, seq: int, drawn: Mapping[BalanceKey, int]) -> None:
     ledger = books.ledger
-    own = ledger.balances | {(fund, INFLOW, year): fen for fund, year, fen in inflow_rows(ledger.inflows)}
+    own = ledger.balances | {(fund, INFLOW, str(year)): fen for (fund, year), fen in ledger.inflows.items() if fen}
     books.drawn += 1
     for key in sorted(own.keys() | drawn.keys(), key=str):
         if own.get(key) != drawn.get(key):

@@ -11,7 +11,6 @@ from typing import NamedTuple, Protocol, TypeVar
 from estate_funds.funds import Account, Side
 from estate_funds.journal import Draft, Kind, Posting
 from estate_funds.ledger.shapes import MIRRORS
-from estate_funds.money import MAX_FEN
 
 K = TypeVar("K")
 BalanceKey = tuple[str, str, str]  # fund, account, detail
@@ -176,19 +175,6 @@ def came_in(
         net = held.get((fund, _TRANSFER_IN, giver), 0) - held.get((fund, _TRANSFER_OUT, giver), 0)
         if net < 0 or net + fen < 0:
             yield (fund, year), max(0, net + fen) - max(0, net) - fen
-
-
-def inflow_rows(inflows: Mapping[tuple[str, int], int]) -> Iterator[tuple[str, str, int]]:
-    """Fund, year and fen of what came in, for columns of 64 bits: what is beyond them stands in more rows, as `2024+1`.
-
-    An inflow is no balance: what came in counts though it went on to another fund, so it may exceed any balance.
-    """
-    for (fund, year), fen in inflows.items():
-        left, number = fen, 0
-        while left:
-            part = max(-MAX_FEN, min(MAX_FEN, left))
-            yield fund, f"{year}+{number}" if number else str(year), part
-            left, number = left - part, number + 1
 
 
 def mirrored(draft: Draft, original: Booked) -> int:

@@ -23,7 +23,7 @@ from estate_funds.errors import (
 )
 from estate_funds.funds import NORMAL_SIDE
 from estate_funds.journal import Draft, Entry, Kind
-from estate_funds.ledger import Ledger, add_to, refold
+from estate_funds.ledger import Ledger, refold
 from estate_funds.ledger.kinds import closing_day, defined
 from estate_funds.ledger.shapes import DEFINING
 from estate_funds.merkle import BLOCK_LEAVES, HASH_SIZE, Batches, Frontier
@@ -177,10 +177,9 @@ def _from_snapshot(connection: Connection, sql: Statements, since: int, reading:
     rows = run(connection, sql("SELECT fund, account, detail, fen FROM {snapshot} WHERE seq = ?"), (since,))
     for fund, account, detail, fen in rows.fetchall():
         if account == INFLOW:
-            year = re.fullmatch("([0-9]{1,4})([+][1-9][0-9]{0,3})?", detail)  # in as many rows as it takes
-            if year is None:
+            if not re.fullmatch("[0-9]{1,4}", detail):
                 raise damaged(f"snapshot after entry {since}", f"{detail!r} is no year")
-            add_to(ledger.inflows, (fund, int(year[1])), fen)
+            ledger.inflows[fund, int(detail)] = fen
         else:
             ledger.balances[fund, account, detail] = fen
     for entry in read_governing(connection, sql, upto=since):

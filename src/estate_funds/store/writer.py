@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from estate_funds.journal import Entry
-from estate_funds.ledger import Ledger, inflow_rows
+from estate_funds.ledger import Ledger
 from estate_funds.merkle import BLOCK_LEAVES, HASH_SIZE, Frontier, tree_root, within_batch
 from estate_funds.store.rows import INFLOW, Statements, blob, damaged, entry_row, line_rows, read_columns, run
 
@@ -215,5 +215,5 @@ def snapshot_fits(dialect: str, ledger: Ledger) -> bool:
 def take_snapshot(connection: Connection, sql: Statements, ledger: Ledger) -> None:
     """Keep all balances of a ledger, and what came into each fund by year."""
     rows: list[Row] = [(ledger.seq, *key, fen) for key, fen in ledger.balances.items()]
-    rows += [(ledger.seq, fund, INFLOW, year, fen) for fund, year, fen in inflow_rows(ledger.inflows)]
+    rows += [(ledger.seq, fund, INFLOW, str(year), fen) for (fund, year), fen in ledger.inflows.items() if fen]
     insert_many(connection, sql, "snapshot", rows)
