@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from estate_funds.funds import Fund, Permit
 from estate_funds.registry import Estate
@@ -22,6 +22,15 @@ HANDS = Hands("maker", "approver")
 # For tests/test_planted.py: the same examples each time with a seed, and no search for a smaller one.
 settings.register_profile(
     "planted", phases=(Phase.explicit, Phase.generate), database=None, deadline=None, print_blob=False
+)
+# Mutants are tried on the same examples on every run, and the first one that fails will do.
+settings.register_profile(
+    "mutation",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
 )
 
 

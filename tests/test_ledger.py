@@ -24,10 +24,22 @@ from estate_funds.errors import (
     UndeclaredCrossing,
     UnknownFund,
 )
-from estate_funds.funds import BUDGET, MONEY, NORMAL_SIDE, Account, Fund, Permit
+from estate_funds.funds import BUDGET, MONEY, NORMAL_SIDE, Account, Fund, Permit, Side
 from estate_funds.journal import Draft, Entry, Evidence, Kind, Posting
-from estate_funds.ledger import SHAPES, Ledger, mirror, refold, replay, swapped
+from estate_funds.ledger import (
+    SHAPES,
+    Booked,
+    Ledger,
+    Promise,
+    attempt_key,
+    mirror,
+    refold,
+    replay,
+    swapped,
+)
+from estate_funds.ledger.records import Nothing
 from estate_funds.merkle import Frontier
+from estate_funds.money import MAX_FEN
 from estate_funds.vouchers import (
     amend_fund,
     appropriate,
@@ -170,6 +182,14 @@ def test_promises_bind_and_can_be_released() -> None:
     book(ledger, encumbrance(5_000, key="e2", claim="claim/2"))
 
 
+def test_the_largest_amount_is_booked_and_reversed() -> None:
+    ledger, _ = opened(BUDGET_FUND)
+    entry = book(ledger, appropriate(BUDGET_FUND, "city", MAX_FEN, on=D1, key="a1", hands=HANDS))
+    assert ledger.available(BUDGET_FUND.fund_id) == MAX_FEN
+    book(ledger, reverse(entry, on=D1, hands=HANDS, narrative="too much"))
+    assert ledger.balances == {}
+
+
 def test_no_balance_outgrows_64_bits() -> None:
     ledger = funded(2**63 - 2)
     book(ledger, appropriate(BUDGET_FUND, "city", 1, on=D1, key="a2", hands=HANDS))
@@ -193,7 +213,14 @@ def test_outside_the_fence(changes: dict[str, object], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "fits"), [(date(2021, 12, 31), False), (D1, True), (date(2022, 6, 30), True), (date(2022, 7, 1), False)]
+    ("day", "fits"),
+    [
+        (date(2021, 12, 31), False),
+        (date(2022, 1, 1), True),
+        (D1, True),
+        (date(2022, 6, 30), True),
+        (date(2022, 7, 1), False),
+    ],
 )
 def test_the_fence_has_a_period(day: date, fits: bool) -> None:
     permit = replace(SHARE.permits[0], start=date(2022, 1, 1), until=date(2022, 7, 1))
@@ -274,6 +301,118 @@ def test_a_fund_is_amended_from_now_on() -> None:
 
 
 # 4. nothing is edited: a reversal mirrors an entry, once
+
+
+def test_whether_a_draft_opens_what_is_open() -> None:
+    ledger, _ = opened(SHARE)
+    same = replace(open_fund(SHARE, on=D1, hands=HANDS), key="again", maker="x")
+    assert ledger.is_open(same)
+    other = open_fund(replace(SHARE, title="other"), on=D1, hands=HANDS)
+    name = next(term for term in same.terms if term[0] == "fund")
+    for draft in (
+        other, open_fund(BUDGET_FUND, on=D1, hands=HANDS), replace(same, document="d"), replace(same, clause="2"),
+        replace(same, kind=Kind.AMEND_FUND), spending(), replace(same, terms=()), replace(same, terms=(("fund",),)),
+        replace(same, terms=(("title", "x"), name)), replace(same, terms=(("title", SHARE.fund_id),)),
+    ):  # fmt: skip
+        assert not ledger.is_open(draft)
+
+
+def test_each_reversal_makes_room_for_another_attempt() -> None:
+    ledger = funded()
+    for number in (1, 2, 3):
+        assert ledger.attempt("s1") == number
+        entry = book(ledger, spending(key=attempt_key("s1", number)))
+        assert ledger.attempt("s1") == number
+        book(ledger, reverse(entry, on=D1, hands=HANDS, narrative="wrong"))
+    assert ledger.attempt("s1") == 4
+
+
+class Remembered(Nothing):
+    """A past that knows one thing of each, by its name."""
+
+    kept = Booked(b"", "spending", D1, (), "")
+    bound = Promise(2022, None, ("repair", "enterprise", "firm"))
+
+    def key(self, key: str) -> tuple[int, bytes] | None:  # type: ignore[override]
+        return (7, b"digest") if key == "old" else None
+
+    def booked(self, seq: int) -> Booked | None:  # type: ignore[override]
+        return self.kept if seq == 7 else None
+
+    def reversed(self, seq: int) -> bool:
+        return seq == 7
+
+    def promise(self, fund: str, reference: str) -> Promise | None:  # type: ignore[override]
+        return self.bound if (fund, reference) == (SHARE.fund_id, "works") else None
+
+
+def test_what_a_ledger_does_not_hold_itself_is_asked_of_the_past() -> None:
+    ledger = Ledger(past=Remembered())
+    assert [ledger.key(key) for key in ("old", "new")] == [(7, b"digest"), None]
+    assert [ledger.entry(seq) for seq in (7, 8)] == [Remembered.kept, None]
+    assert [ledger.is_reversed(seq) for seq in (7, 8)] == [True, False]
+    asked = [(SHARE.fund_id, "works"), (SHARE.fund_id, "roof"), (BUDGET_FUND.fund_id, "works")]
+    assert [ledger.promise(*of) for of in asked] == [Remembered.bound, None, None]
+    assert [ledger.attempt(key) for key in ("old", "new")] == [2, 1]
+
+
+AGED = make_fund("two/community/k")
+
+
+@pytest.mark.parametrize(
+    ("carry", "years", "fen", "since", "left", "inflows", "freed", "owed", "lapses"),
+    [  # of `fen` that come back in 2024; budget left by year, what came in by year, what others free, what is owed
+        (True, 2, 50, 2022, {2024: 0}, {2022: 100}, 0, 0, 0),  # all that came in these years would fit
+        (True, 2, 50, 2022, {2024: 60}, {2022: 100}, 0, 0, 10),
+        (True, 2, 50, 2022, {2024: 200}, {2022: 100}, 0, 0, 50),  # no more than comes back
+        (True, 2, 50, 2022, {2024: 60}, {2022: 100}, 7, 0, 17),
+        (True, 2, 50, 2022, {2024: 60}, {2022: 100}, 0, 4, 6),  # what is owed does not lapse
+        (True, 2, 50, 2021, {2021: 60, 2024: 0}, {2022: 100}, 0, 0, 10),  # of a year that has not ended
+        (True, 2, 50, 2022, {2021: 60}, {2022: 100}, 0, 0, 0),  # of one before it all
+        (True, 2, 50, 2022, {2025: 60}, {2022: 100}, 0, 0, 0),  # of the next
+        (True, 2, 50, 2022, {2024: 60}, {2021: 100, 2022: 1}, 0, 0, 50),  # what came in too long ago
+        (True, 2, 50, 2022, {2024: 60}, {2023: 60, 2024: 40}, 0, 0, 10),
+        (True, 2, 50, 2022, {2024: 60}, {2025: 100}, 0, 0, 50),  # or only next year
+        (True, 2, 50, 2024, {2024: 60}, {}, 0, 0, 0),  # of this year's own
+        (True, 0, 50, 2022, {2024: 60}, {}, 0, 0, 0),  # without end
+        (False, 0, 50, 2022, {2024: 60}, {2022: 100}, 7, 4, 50),
+        (False, 0, 50, 2024, {}, {}, 0, 0, 0),
+    ],
+)
+def test_what_lapses_of_budget_that_comes_back(carry: bool, years: int, fen: int, since: int, left: dict[int, int], inflows: dict[int, int], freed: int, owed: int, lapses: int) -> None:  # fmt: skip
+    fund, key = replace(AGED, carry_forward=carry, surplus_after_years=years), AGED.fund_id
+    ledger = Ledger(
+        funds={key: fund},
+        balances={(key, "unencumbered", str(year)): held for year, held in left.items()} | {(key, "due_to", "q"): owed},
+        inflows={(key, year): came for year, came in inflows.items()},
+        promises={(key, "encumbered", "works"): Promise(since, None, ("", "", ""))},
+        booked={7: Booked(b"", "spending", date(2024, 1, 1), (), "works"), 8: Booked(b"", "spending", date(since, 1, 1), (), "")},
+    )  # fmt: skip
+    assert ledger.lapsed(key, fen, since, 2024, freed=freed) == lapses
+    assert ledger.releasing(key, "works", fen, 2024, freed=freed) == lapses
+    assert ledger.lapsed("other/community/k", fen, since, 2024) == ledger.releasing(key, "roof", fen, 2024) == 0
+    if not freed:
+        assert ledger.recovering(key, 7, fen, 2024) == ledger.recovering(key, 8, fen, 2024) == lapses
+    assert ledger.recovering(key, 9, fen, 2024) == 0
+
+
+@pytest.mark.parametrize(
+    ("carry", "years", "left", "inflows", "owed", "lapses"),
+    [
+        (True, 2, {2022: 130}, {2020: 100, 2021: 20, 2022: 10}, 0, 100),
+        (True, 2, {2022: 130}, {2021: 20, 2022: 10, 2023: 500}, 0, 100),  # what came in since the year ended
+        (True, 2, {2022: 130, 2021: 7, 2023: 9}, {2021: 20}, 30, 80),
+        (True, 2, {2022: 20}, {2021: 20}, 0, 0),
+        (True, 2, {}, {}, 0, 0),
+        (True, 0, {2022: 130}, {}, 0, 0),
+        (False, 0, {2022: 130, 2023: 9}, {2022: 130}, 30, 130),
+    ],
+)
+def test_what_lapses_at_the_end_of_a_year(carry: bool, years: int, left: dict[int, int], inflows: dict[int, int], owed: int, lapses: int) -> None:  # fmt: skip
+    fund, key = replace(AGED, carry_forward=carry, surplus_after_years=years), AGED.fund_id
+    balances = {(key, "unencumbered", str(year)): held for year, held in left.items()} | {(key, "due_to", "q"): owed}
+    ledger = Ledger(funds={key: fund}, balances=balances, inflows={(key, year): n for year, n in inflows.items()})
+    assert ledger.lapsing(key, 2022) == lapses
 
 
 def test_a_reversal_restores_every_balance_and_happens_once() -> None:
@@ -421,6 +560,14 @@ def test_a_closed_period_is_not_opened_by_closing_an_earlier_one() -> None:
             ledger.check(draft, recorded=TODAY)
 
 
+def test_a_month_is_not_closed_while_budget_is_left_in_the_year_before() -> None:
+    ledger = funded()
+    for month in ("2023-01", "2023-11"):
+        with pytest.raises(Malformed, match="has budget left in 2022"):
+            ledger.check(close(Month.parse(month), on=date(2024, 1, 1), hands=HANDS), recorded=TODAY)
+    book(ledger, close(Month.parse("2022-11"), on=date(2022, 12, 1), hands=HANDS))
+
+
 def test_a_year_is_not_closed_while_budget_is_left_in_it() -> None:
     ledger = funded()
     with pytest.raises(Malformed, match="has budget left in 2022"):
@@ -479,6 +626,8 @@ def test_evidence_where_the_purpose_demands_it() -> None:
         funded().check(spending(evidence=(Evidence("photo", "0" * 64),)), recorded=TODAY)
     with pytest.raises(Malformed, match="SHA-256"):
         funded().check(spending(evidence=(Evidence("invoice", "0" * 63),)), recorded=TODAY)
+    with pytest.raises(Malformed, match="SHA-256"):
+        funded().check(spending(evidence=(Evidence("invoice", "X" * 64),)), recorded=TODAY)
 
 
 # 10. every field of every entry is covered by the hash
@@ -555,8 +704,9 @@ def test_malformed_entries() -> None:
         ledger.check(replace(more, terms=(*more.terms, ("note", "x"))), recorded=TODAY)
     with pytest.raises(Malformed, match="needs postings"):
         ledger.check(replace(spending(), postings=()), recorded=TODAY)
-    with pytest.raises(Malformed, match="key and a narrative"):
-        ledger.check(replace(spending(), key=""), recorded=TODAY)
+    for missing in ("key", "narrative"):
+        with pytest.raises(Malformed, match=f"an entry without a {missing}"):
+            ledger.check(replace(spending(), **{missing: ""}), recorded=TODAY)
     with pytest.raises(Malformed, match="do not define a fund"):
         ledger.check(replace(open_fund(make_fund("x/y/z"), on=D1, hands=HANDS), terms=(("fund", "x"),)), recorded=TODAY)
     with pytest.raises(Malformed, match="name a month"):
@@ -568,6 +718,13 @@ def test_malformed_entries() -> None:
         )
     with pytest.raises(UnknownFund, match="already open"):
         ledger.check(replace(open_fund(SHARE, on=D1, hands=HANDS), key="open/again"), recorded=TODAY)
+
+
+def test_a_member_of_an_enumeration_is_the_text_that_it_stands_for() -> None:
+    ledger, plain = funded(), spending()
+    lines = tuple(p._replace(account=Account(p.account), side=Side(p.side)) for p in plain.postings)
+    book(ledger, replace(plain, postings=lines))
+    assert ledger.post(plain, recorded=TODAY) is None
 
 
 def test_every_kind_has_a_shape_and_every_account_a_side_and_a_family() -> None:

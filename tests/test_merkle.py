@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from estate_funds.errors import InvariantBroken, SealBroken
 from estate_funds.merkle import (
     EMPTY_ROOT,
+    Batches,
     Frontier,
     Subtree,
     Subtrees,
@@ -24,6 +25,7 @@ from estate_funds.merkle import (
     tree_root,
     verify_consistency,
     verify_inclusion,
+    within_batch,
 )
 
 # The eight leaves, the roots of sizes 1 to 8 and the proofs that all implementations of RFC 6962 are held against:
@@ -212,6 +214,19 @@ def test_every_proof_is_that_of_the_recursion_and_verifies(data: st.DataObject) 
     verify_consistency(old, size, proof, mth(leaves[:old]), root)
 
 
+def test_every_proof_in_every_small_tree_verifies() -> None:
+    """All of them, for the places where a path leads along the right border are few: 13 of 14 leaves is the first."""
+    leaves = numbered(34)
+    roots, subtree = [mth(leaves[:size]) for size in range(35)], subtrees(leaves)
+    for size in range(1, 35):
+        for old in range(size + 1):
+            proof = consistency_proof(old, size, subtree)
+            assert proof == (subproof(old, leaves[:size], True) if old else [])
+            verify_consistency(old, size, proof, roots[old], roots[size])
+        for index in range(size):
+            verify_inclusion(index, size, leaves[index], inclusion_proof(index, size, subtree), roots[size])
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 70), max_size=6))
 def test_a_frontier_extended_is_a_frontier_appended(steps: list[int]) -> None:
@@ -243,6 +258,65 @@ def test_a_frontier_joins_perfect_subtrees_where_they_fit() -> None:
     with pytest.raises(InvariantBroken):
         Frontier(3, [SOME])
     assert tree != "24"
+
+
+@pytest.mark.parametrize("before", range(18))
+def test_a_subtree_is_joined_where_its_size_divides_that_of_the_tree(before: int) -> None:
+    leaves = numbered(before + 16)
+    for size in range(-1, 17):
+        tree = Frontier()
+        tree.extend(b"".join(leaves[:before]))
+        assert tree.root == mth(leaves[:before])
+        if size in (1, 2, 4, 8, 16) and before % size == 0:
+            tree.join(mth(leaves[before : before + size]), size)
+            assert (tree.size, tree.root) == (before + size, mth(leaves[: before + size]))
+        else:
+            with pytest.raises(InvariantBroken, match=f"a subtree of {size} leaves has no place in a tree of {before}"):
+                tree.join(SOME, size)
+
+
+def test_trees_are_equal_by_size_and_leaves() -> None:
+    def grown(*leaves: bytes) -> Frontier:
+        tree = Frontier()
+        tree.extend(b"".join(leaves))
+        return tree
+
+    one, other, third = numbered(3)
+    assert grown(one, other) == grown(one, other)
+    assert grown(one, other) != grown(one, third)
+    assert grown(one) != grown(one, other)
+    assert grown() != grown(one)
+
+
+# --- what is kept with the entries of a batch ---
+
+ROOT_NOW, ROOT_OTHER = bytes(range(32)), bytes(range(1, 33))
+
+
+@pytest.mark.parametrize(
+    ("kept", "held", "ends"),
+    [  # what is kept with entries 1, 2, 3 ...; whether each fits; the end of the batch after each
+        ([ROOT_NOW, ROOT_NOW], [True, True], [0, 0]),
+        ([3, 3, ROOT_NOW, 5, ROOT_NOW], [True, True, True, True, True], [3, 3, 0, 5, 0]),
+        ([ROOT_OTHER], [False], [0]),
+        ([b""], [False], [0]),  # erased
+        ([1], [False], [0]),  # the mark of the last entry in the place of its root
+        ([ROOT_NOW, 1], [True, False], [0, 0]),  # a batch that ended before
+        ([2, ROOT_NOW], [True, True], [2, 0]),
+        ([3, ROOT_NOW], [True, False], [3, 0]),  # cut in the middle
+        ([3, 4], [True, False], [3, 4]),  # made longer
+        ([3, 3, 3], [True, True, False], [3, 3, 0]),
+        ([bytes(7) + b"\x05\x00"], [False], [0]),  # nine bytes
+        ([bytes(6) + b"\x05"], [False], [0]),  # seven
+        ([bytes(7) + b"\x02", ROOT_NOW], [True, True], [2, 0]),  # eight, the last one lowest
+    ],
+)
+def test_the_marks_of_a_batch(kept: list[bytes | int], held: list[bool], ends: list[int]) -> None:
+    batches, told, found = Batches(), [], []
+    for seq, one in enumerate(kept, start=1):
+        told.append(batches.holds(seq, within_batch(one) if isinstance(one, int) else one, ROOT_NOW))
+        found.append(batches.end)
+    assert (told, found) == (held, ends)
 
 
 # --- old parts as roots only ---
@@ -374,6 +448,51 @@ def test_every_spoiled_consistency_proof_is_refused(old: int, size: int, wanted:
         assert refused(verify_consistency, changed, size, proof, old_root, root)
     for changed in (size * 2, size // 2, old, old - 1):
         assert refused(verify_consistency, old, changed, proof, old_root, root)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"leaf": SOME[:-1]}, "not a SHA-256 hash"),
+        ({"root": SOME + b"x"}, "not a SHA-256 hash"),
+        ({"proof": [SOME[1:]]}, "not a SHA-256 hash"),
+        ({"proof": [SOME] * 4}, "the proof is longer than the tree is high"),
+        ({"proof": [SOME] * 2}, "the proof is shorter than the tree is high"),
+        ({"proof": [SOME] * 3}, "the entry is not the one that was sealed there"),
+        ({"index": 8}, "the tree has no such entry"),
+        ({"index": -1}, "the tree has no such entry"),
+    ],
+)
+def test_what_is_wrong_with_an_inclusion_proof(changes: dict[str, object], told: str) -> None:
+    sound = {"index": 5, "size": 8, "leaf": HASHES[5], "proof": inclusion_proof(5, 8, subtrees(HASHES))}
+    sound["root"] = bytes.fromhex(ROOTS[7])
+    verify_inclusion(**sound)  # type: ignore[arg-type]
+    with pytest.raises(SealBroken, match=told) as caught:
+        verify_inclusion(**(sound | changes))  # type: ignore[arg-type]
+    assert f"entry {(sound | changes)['index'] + 1} of 8" in str(caught.value)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"old_root": SOME[:-1]}, "not a SHA-256 hash"),
+        ({"root": SOME + b"x"}, "not a SHA-256 hash"),
+        ({"proof": [SOME[1:]]}, "not a SHA-256 hash"),
+        ({"proof": []}, "the proof is empty"),
+        ({"proof": [SOME] * 4}, "the proof is longer than the tree is high"),
+        ({"proof": [SOME] * 2}, "the proof is shorter than the tree is high"),
+        ({"old_root": SOME}, "another old root"),
+        ({"root": SOME}, "another new root"),
+        ({"size": 5}, "the journal has become shorter"),
+    ],
+)
+def test_what_is_wrong_with_a_consistency_proof(changes: dict[str, object], told: str) -> None:
+    sound = {"old": 6, "size": 8, "proof": consistency_proof(6, 8, subtrees(HASHES))}
+    sound |= {"old_root": bytes.fromhex(ROOTS[5]), "root": bytes.fromhex(ROOTS[7])}
+    verify_consistency(**sound)  # type: ignore[arg-type]
+    with pytest.raises(SealBroken, match=told) as caught:
+        verify_consistency(**(sound | changes))  # type: ignore[arg-type]
+    assert f"from 6 entries to {(sound | changes)['size']}" in str(caught.value)
 
 
 def test_the_ends_of_consistency() -> None:

@@ -15,7 +15,7 @@ from random import Random
 import pytest
 
 from conftest import HANDS, TODAY
-from desk import FUNDS, SHARE, Desk
+from desk import CITY, FUNDS, QUEUE, SHARE, Desk
 from estate_funds import Books
 from estate_funds.errors import InvariantBroken, Refusal
 from estate_funds.journal import Draft, Entry, Kind
@@ -100,6 +100,23 @@ def test_a_ledger_that_was_opened_anew_takes_its_snapshots_where_the_audit_expec
             with Books.open(address, recorded_on=TODAY) as books:
                 books.post(appropriate(fund, "city", 5, on=day, key=f"{fund.fund_id}/2", hands=HANDS))
         with Books.open(address, recorded_on=TODAY) as books:
+            books.audit().raise_for_findings()
+
+
+def test_more_may_come_in_during_a_year_than_a_balance_can_hold(address: str) -> None:
+    """Seed 11: no snapshot can say so, and the batch with which one was due was lost to an OverflowError."""
+    day, most = date(2022, 1, 5), 2**63 - 1
+    with blocks_of(64):
+        with Books.open(address, recorded_on=TODAY) as books:
+            books.post([open_fund(fund, on=day, hands=HANDS) for fund in FUNDS])
+            books.post(appropriate(SHARE, "city", most, on=day, key="first", hands=HANDS))
+            books.post(Desk(*FUNDS).moving(SHARE, QUEUE, most, "bridge", on=day))
+            books.post(appropriate(SHARE, "district", most, on=day, key="second", hands=HANDS))
+            for n in range(32):
+                books.post(appropriate(CITY, "city", n + 1, on=day, key=f"c{n}", hands=HANDS))
+        with Books.open(address, recorded_on=TODAY) as books:
+            assert len(books) == len(FUNDS) + 35
+            assert books.ledger.inflows[SHARE.fund_id, 2022] == 2 * most
             books.audit().raise_for_findings()
 
 

@@ -92,6 +92,11 @@ def test_what_is_paid_on_a_claim_keeps_a_promise() -> None:
     grant = {"purpose": "grant", "payee": "k", "payee_class": "community"}
     by_force = paid_out(CITY, 900, "expenditure", "grant", "unencumbered", "2022")
     desk.refuses(by_hand(desk, Kind.DISBURSEMENT, *by_force, **grant), Malformed, "cannot touch this account")
+    desk.promise(CITY, 900, "claim", **grant)
+    kept = paid_out(CITY, 900, "expenditure", "grant", "encumbered", "claim")
+    by_claim = by_hand(desk, Kind.DISBURSEMENT, *kept, **grant, reference="claim")
+    desk.refuses(replace(by_claim, kind=Kind.SPENDING), OutsideFence, "may not be spent so")
+    desk.book(by_claim)
 
 
 def test_funds_that_owe_each_other_nothing_move_nothing_as_a_repayment() -> None:
@@ -159,12 +164,13 @@ def test_a_surplus_goes_back_to_the_fund_that_gave_it() -> None:
     desk.fund(giver, 1_000)
     given = desk.book(desk.moving(giver, back, 1_000, "award"))
     desk.book(desk.moving(back, giver, 100, "refund"))
+    desk.fund(back, 500, source="district")  # there is more cash than the giver gave
     desk.end_year(2022)
     desk.refuses(desk.surrendering(taker, 10, "city", on=NEXT), OutsideFence, "goes back to whom it came from")
-    desk.refuses(desk.surrendering(taker, 901, giver.fund_id, on=NEXT), Overdrawn)
+    desk.refuses(desk.surrendering(taker, 901, giver.fund_id, on=NEXT), Overdrawn, "more than it gave")
     desk.book(desk.surrendering(taker, 900, giver.fund_id, on=NEXT))
     desk.refuses(desk.reversing(given, on=NEXT, ledger=desk.ledger), Overdrawn)
-    assert desk.has(taker, Account.CASH) == 0
+    assert desk.has(taker, Account.CASH) == 500
     desk.replays()
 
 
@@ -174,8 +180,16 @@ def test_what_was_surrendered_is_not_taken_back_once_more_as_an_error() -> None:
     desk.end_year(2022)
     desk.fund(LAPSING, 1_000, source="district", on=NEXT)
     desk.book(desk.surrendering(LAPSING, 1_000, on=NEXT))
-    blue = desk.reversing(given, on=NEXT)
-    desk.refuses(blue, Refusal)
+    desk.refuses(desk.reversing(given, on=NEXT), Refusal)
+
+
+def test_what_was_surrendered_is_not_taken_out_of_what_another_gave() -> None:
+    desk = Desk()
+    given = desk.fund(LAPSING, 1_000)
+    desk.fund(LAPSING, 1_000, source="district")
+    desk.end_year(2022)
+    desk.book(desk.surrendering(LAPSING, 1, on=NEXT))
+    desk.refuses(desk.reversing(given, on=NEXT, ledger=desk.ledger), Overdrawn, "more than it gave")
 
 
 def test_borrowed_money_is_not_surrendered() -> None:
@@ -452,11 +466,78 @@ def test_a_recovery_within_its_year_brings_its_budget() -> None:
     desk.book(sound)
 
 
+def test_whether_budget_lapses_stands_while_a_fund_lends_or_owes() -> None:
+    both = restricted("both/community/q", permit("bridge", "community", "queue"))
+    giver = restricted("giver/community/z", permit("bridge", "community", "both"))
+    desk = Desk(*FUNDS, giver, both)
+    lapsing = replace(both, carry_forward=False)
+
+    def amending(fund: Fund) -> Draft:
+        return amend_fund(fund, on=D1, key=desk.key, hands=HANDS)
+
+    desk.book(amending(lapsing))
+    desk.book(amending(both))
+    for fund in (giver, both):
+        desk.fund(fund, 1_000)
+    desk.book(desk.lending(both, QUEUE, 300))
+    desk.refuses(amending(lapsing), Malformed, "while the fund lends or owes")
+    desk.book(desk.lending(giver, both, 300))  # owes as much as it is owed
+    for changed in (lapsing, replace(both, surplus_after_years=5)):
+        desk.refuses(amending(changed), Malformed, "while the fund lends or owes")
+    desk.book(amending(replace(both, title="another name")))
+
+
+@pytest.mark.parametrize(("years", "fits"), [(-1, False), (1, True), (99, True), (100, False)])
+def test_budget_becomes_surplus_after_one_year_to_ninety_nine(years: int, fits: bool) -> None:
+    draft = open_fund(replace(make_fund("x/community/k"), surplus_after_years=years), on=D1, hands=HANDS)
+    if fits:
+        Desk().book(draft)
+    else:
+        Desk().refuses(draft, Malformed)
+
+
 @pytest.mark.parametrize("lender", [LAPSING, TWO_YEARS], ids=["at once", "after two years"])
 def test_a_fund_whose_budget_lapses_does_not_lend_it_over_the_end_of_the_year(lender: Fund) -> None:
     desk = Desk()
     desk.fund(lender, 1_000)
     desk.refuses(desk.lending(lender, QUEUE, 600), OutsideFence, "lapses, so it lends nothing")
+
+
+def test_a_receivable_is_not_collected_by_saying_that_it_was_handed_on() -> None:
+    """One fund calls what it is owed collected and handed on, so that the other need not ask for it: nothing arrived."""
+    one, two = (restricted(f"{key}/community/k", permit("refund", "community", "two")) for key in ("one", "two"))
+    desk = Desk(one, two)
+    for fund in (one, two):
+        desk.fund(fund, 1_000)
+    firm = {"purpose": "repair", "payee": "firm", "payee_class": "enterprise", "evidence": PAPERS}
+    lines = [
+        line for fund in (one, two) for line in paid_out(fund, 100, "expenditure", "repair", "unencumbered", "2022")
+    ]
+    paid = desk.book(by_hand(desk, Kind.SPENDING, *lines, **firm))
+    desk.book(desk.claiming(paid))
+    owed = str(paid.seq)
+    postings = (
+        line(one, "transfer_out", "D", 100, two.fund_id), line(one, "receivable", "C", 100, owed),
+        *taken(two, 100, "receivable", owed),
+    )  # fmt: skip
+    whom = {"purpose": "refund", "payee": "k", "payee_class": "community", "reference": owed}
+    desk.refuses(
+        by_hand(desk, Kind.RECOVERY, *postings, **whom),
+        Malformed,
+        "one/community/k collects what arrives\n.*\n.*by -100 fen",
+    )
+    desk.book(by_hand(desk, Kind.RECOVERY, *postings[2:], **whom))
+
+
+def test_a_number_in_the_reference_of_new_money_does_not_hide_it() -> None:
+    """The reference of a receipt is anybody's text; only that of a mirror names an entry."""
+    desk = Desk()
+    first = desk.fund(TWO_YEARS, 100)
+    spent = desk.spend(TWO_YEARS, 10)
+    for entry in (first, spent):
+        receipt = appropriate(TWO_YEARS, "city", 50, on=D1, key=desk.key, hands=HANDS)
+        desk.book(replace(receipt, reference=str(entry.seq)))
+    assert desk.ledger.inflows == {(TWO_YEARS.fund_id, 2022): 200}
 
 
 def test_what_is_spent_and_recovered_is_no_younger_for_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -42,6 +43,17 @@ def test_no_more_is_claimed_back_than_was_paid(claims: tuple[int, ...], last_fit
         desk.refuses(desk.claiming(payment, last), Overdrawn, "more than it paid")
 
 
+def test_lines_of_one_claim_count_together() -> None:
+    desk, payment = paid(600)
+    whole = desk.claiming(payment)
+    for fen, fits in ((301, False), (300, True)):
+        lines = tuple(p._replace(amount_fen=part) for p in whole.postings for part in (300, fen))
+        if fits:
+            desk.book(replace(whole, postings=lines))
+        else:
+            desk.refuses(replace(whole, postings=lines), Overdrawn, "more than it paid")
+
+
 def test_what_was_collected_is_not_claimed_again() -> None:
     desk, payment = paid(600)
     desk.book(desk.claiming(payment))
@@ -69,8 +81,10 @@ def test_only_a_payment_is_claimed_back_and_only_by_who_paid() -> None:
 
 def test_a_payment_under_claim_is_not_reversed_until_that_is_waived() -> None:
     desk, payment = paid(600)
+    other = desk.spend(SHARE, 50)
     desk.book(desk.claiming(payment, {SHARE.fund_id: 100}))
     desk.refuses(desk.reversing(payment), BadReversal, "waive that first")
+    desk.book(desk.reversing(other))  # of which nothing is claimed
     desk.book(desk.waiving(payment, {SHARE.fund_id: 99}))
     desk.refuses(desk.reversing(payment), BadReversal, "waive that first")
     desk.book(desk.waiving(payment, {SHARE.fund_id: 1}))
@@ -118,6 +132,39 @@ def test_a_payees_fund_gives_back_what_its_fence_permits() -> None:
     desk.book(draft)
     assert (desk.free(CITY), desk.has(CITY, Account.CASH), desk.has(SHARE, Account.CASH)) == (1_000, 1_000, 500)
     assert desk.has(SHARE, Account.TRANSFER_OUT, CITY.fund_id) == 600
+    desk.replays()
+
+
+def test_what_a_recovery_takes_from_a_fund_settles_what_another_is_owed() -> None:
+    other = restricted("share/community/j", *SHARE.permits)
+    desk = Desk(*FUNDS, other)
+    for fund in (CITY, SHARE, other):
+        desk.fund(fund, 1_000)
+    desk.promise(CITY, 600, "claim", purpose="award", payee="k", payee_class="community")
+    payment = desk.book(award(desk, 600, "claim"))
+    desk.book(desk.claiming(payment))
+    fen = desk.collecting(payment, CITY, 1, giver=SHARE)
+    desk.refuses(replace(fen, postings=fen.postings[:4]), UndeclaredCrossing, "given exceeds taken by 1 fen")
+    draft = desk.collecting(payment, CITY, 300, giver=SHARE)
+    second = tuple(p._replace(fund=other.fund_id) if p.fund == SHARE.fund_id else p for p in draft.postings)
+    desk.refuses(replace(draft, postings=(*draft.postings, *second)), Malformed, "a recovery comes from one fund")
+    parted = [p._replace(amount_fen=fen) for p in draft.postings for fen in ((100, 200) if p.account == "receivable" else (300,))]  # fmt: skip
+    desk.book(replace(draft, postings=tuple(parted)))
+    assert desk.has(CITY, Account.RECEIVABLE) == 300
+
+
+def test_a_fund_whose_budget_lapses_gives_back_from_the_budget_of_the_year() -> None:
+    giver, later = replace(SHARE, carry_forward=False), date(2023, 1, 10)
+    desk = Desk(CITY, giver)
+    desk.fund(CITY, 1_000)
+    desk.promise(CITY, 600, "claim", purpose="award", payee="k", payee_class="community")
+    payment = desk.book(award(desk, 600, "claim"))
+    desk.book(desk.claiming(payment))
+    desk.end_year(2022)
+    assert (desk.surplus(CITY), desk.surplus(giver)) == (400, 600)
+    desk.fund(giver, 700, on=later)
+    desk.book(desk.collecting(payment, CITY, 600, giver=giver, on=later))
+    assert (desk.free(giver), desk.surplus(giver), desk.surplus(CITY)) == (100, 600, 1_000)
     desk.replays()
 
 

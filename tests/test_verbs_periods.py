@@ -51,6 +51,7 @@ def test_what_is_surrendered_is_told_as_it_is() -> None:
     desk.refuses(replace(draft, payee="district"), OutsideFence)
     desk.refuses(replace(draft, document=""), Malformed, "on a document and a clause")
     desk.refuses(replace(draft, postings=draft.postings[:1]), Unbalanced)
+    desk.refuses(replace(draft, payee="district", postings=draft.postings[::-1]), OutsideFence)
     taken_back = desk.book(draft)
     desk.book(desk.reversing(taken_back, on=NEXT))
     assert desk.surplus(LAPSING) == 1_000
@@ -103,6 +104,29 @@ def test_a_promise_over_the_year_end_does_not_lapse_until_it_is_released() -> No
     assert (desk.surplus(TWO_YEARS), desk.free(TWO_YEARS)) == (40, 0)
     desk.book(desk.releasing("works", on=date(2021, 1, 5)))
     assert (desk.surplus(TWO_YEARS), desk.free(TWO_YEARS)) == (100, 0)
+
+
+def test_a_promise_of_what_is_just_young_enough_is_free_again_all_of_it() -> None:
+    """The allowance of two years ends with what came in: a fen more, and that fen would have lapsed."""
+    desk = Desk()
+    desk.fund(TWO_YEARS, 100)
+    desk.promise(TWO_YEARS, 100, "works")
+    for year in (2022, 2023):
+        desk.end_year(year)
+    desk.book(desk.releasing("works", on=date(2024, 1, 5)))
+    assert (desk.surplus(TWO_YEARS), desk.free(TWO_YEARS)) == (0, 100)
+
+
+def test_lines_of_one_release_count_together() -> None:
+    desk = funded((LAPSING, 1_000))
+    desk.promise(LAPSING, 600, "works")
+    desk.end_year(2022)
+    whole = desk.releasing("works", on=NEXT)
+    promised, given_up = whole.postings
+    assert (promised.account, given_up.account) == ("encumbered", "authority")
+    lines = (promised._replace(amount_fen=400), promised._replace(amount_fen=200), given_up)
+    desk.book(replace(whole, postings=lines))
+    assert (desk.free(LAPSING), desk.surplus(LAPSING)) == (0, 1_000)
 
 
 def test_what_lapses_by_hand_is_what_the_document_says() -> None:

@@ -251,6 +251,25 @@ def test_a_settlement_settles_all_that_was_advanced_under_its_reference() -> Non
     desk.refuses(desk.settling(SHARE, 1, second)[0], Malformed)
 
 
+def test_each_reference_is_settled_by_itself() -> None:
+    desk, first = advanced(300)
+    desk.promise(SHARE, 100, "roof")
+    desk.book(desk.advancing(SHARE, 100, "roof"))
+    desk.chain(desk.settling(SHARE, 300, first))
+    assert desk.has(SHARE, Account.ADVANCED) == desk.has(SHARE, Account.ADVANCED, "roof") == 100
+
+
+def test_an_advance_is_settled_after_the_last_day_of_its_promise_whatever_that_is_called() -> None:
+    """Only a top-up is paid against the promise; what is spent for "repair" is not, though the contract is called so."""
+    desk = funded()
+    desk.promise(SHARE, 500, "repair", expires=LAST)
+    ahead = desk.book(desk.advancing(SHARE, 400, "repair"))
+    above, *_ = desk.settling(SHARE, 401, ahead, on=LAST + DAY)
+    desk.refuses(above, PromiseExpired)
+    desk.book(desk.settling(SHARE, 400, ahead, on=LAST + DAY)[0])
+    assert desk.has(SHARE, Account.EXPENDITURE) == 400
+
+
 def test_without_an_advance_nothing_is_settled_and_without_a_promise_nothing_advanced() -> None:
     desk, ahead = advanced(400)
     desk.refuses(desk.advancing(SHARE, 601, "works"), Overdrawn, "encumbered for works")

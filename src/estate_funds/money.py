@@ -105,11 +105,11 @@ def allocate_within(
     while True:
         free = {key: weight for key, weight in weights.items() if key not in fixed}
         left = total_fen - sum(fixed.values())
-        parts = allocate(left, free) if sum(free.values(), Fraction(0)) else dict.fromkeys(free, 0)
+        parts = allocate(left, free) if any(free.values()) else dict.fromkeys(free, 0)
         over = {key: high[key] for key, part in parts.items() if key in high and part > high[key]}
         under = {key: low[key] for key, part in parts.items() if key in low and part < low[key]}
         if not over and not under:
-            return {key: fixed.get(key, parts.get(key, 0)) for key in weights}
+            return {key: fixed[key] if key in fixed else parts[key] for key in weights}
         excess = sum(parts[key] - bound for key, bound in over.items())
         missing = sum(bound - parts[key] for key, bound in under.items())
         fixed |= over if excess >= missing else under  # the side that frees, or takes, more is settled first

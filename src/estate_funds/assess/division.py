@@ -111,7 +111,7 @@ class Division:
         rule = split.matching
         if rule is None:
             return parts
-        own = parts.get(rule.payer, 0)
+        own = parts[rule.payer]
         paid = min(own, self._left(rule.paid))
         self.left[rule.paid] -= paid
         ratio = Fraction(paid, own) if own else Fraction(1)

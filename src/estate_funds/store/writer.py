@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from estate_funds.journal import Entry
 from estate_funds.ledger import Ledger
 from estate_funds.merkle import BLOCK_LEAVES, HASH_SIZE, Frontier, tree_root, within_batch
+from estate_funds.money import MAX_FEN
 from estate_funds.store.rows import INFLOW, Statements, blob, damaged, entry_row, line_rows, read_columns, run
 
 if TYPE_CHECKING:
@@ -202,10 +203,13 @@ def snapshot_due(ledger: Ledger, since: int) -> bool:
 
 
 def snapshot_fits(dialect: str, ledger: Ledger) -> bool:
-    """Whether a database can hold a snapshot: a row of an index of PostgreSQL has 2,704 bytes at most.
+    """Whether a database can hold a snapshot: 64 bits for each sum; a row of an index of PostgreSQL has 2,704 bytes.
 
-    A detail may be longer. Refusing the snapshot would refuse every batch from there on, so none is taken then.
+    What came in during a year may be more than any balance ever was, and a detail may be longer. Refusing the snapshot
+    would refuse every batch from there on, so none is taken then.
     """
+    if any(abs(fen) > MAX_FEN for fen in ledger.inflows.values()):
+        return False
     if dialect != "postgresql":
         return True
     long = (key for key in ledger.balances if 4 * sum(map(len, key)) > _LONGEST_KEY)  # a character has 4 bytes at most
