@@ -22,7 +22,7 @@ from estate_funds.journal import Draft, Entry, Kind
 from estate_funds.ledger import checks
 from estate_funds.testing import simulate
 from estate_funds.testing.events import VERBS
-from estate_funds.testing.simulate import EVERYTHING, Outcome, live
+from estate_funds.testing.simulate import EVERYTHING, Outcome, life, live
 from estate_funds.testing.simulate.__main__ import main, report
 from estate_funds.testing.simulate.blocks import blocks_of
 from estate_funds.testing.simulate.disk import (
@@ -32,10 +32,13 @@ from estate_funds.testing.simulate.disk import (
     Image,
     Killed,
     Process,
+    _Cursor,
     after_power_cut,
     rotten,
 )
+from estate_funds.testing.simulate.district import FACTS
 from estate_funds.testing.simulate.invariants import Invariants
+from estate_funds.testing.simulate.life import Divergence, Life
 from estate_funds.vouchers import appropriate, open_fund, reverse
 
 # --- lives ------------------------------------------------------------------------------------------------------------
@@ -65,8 +68,10 @@ def test_what_was_never_reached_fails(capsys: pytest.CaptureFixture[str]) -> Non
     told = capsys.readouterr().out
     assert "never reached, so nothing was proved of it: " in told
     assert "to do:  more steps" in told
-    with pytest.raises(SystemExit):
-        main(["--steps", "-1"])
+    for wrong in ("-1", "0", "abc", "1e9"):
+        with pytest.raises(SystemExit):
+            main(["--steps", wrong])
+        assert "a whole number, 1 or more, is wanted" in capsys.readouterr().err or wrong == "-1"
 
 
 def test_a_planted_bug_is_found_and_found_again(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
@@ -80,7 +85,11 @@ def test_a_planted_bug_is_found_and_found_again(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_what_is_to_be_reached_is_all_that_there_is() -> None:
-    assert len(EVERYTHING) == len(set(EVERYTHING)) == len(Kind) + len(Refusal.__subclasses__()) + len(VERBS) + 10
+    assert (
+        len(EVERYTHING)
+        == len(set(EVERYTHING))
+        == len(Kind) + len(Refusal.__subclasses__()) + len(VERBS) + len(FACTS) + 11
+    )
 
 
 # --- what it found ----------------------------------------------------------------------------------------------------
@@ -246,6 +255,35 @@ def test_a_power_cut_leaves_what_was_durable_and_any_of_the_rest() -> None:
     for seed in range(50):  # the log begins anew: the file was durable before
         cut = after_power_cut(Image(new, b"1old" * 8 + old), Image(new, b"2new" * 8 + new), Random(seed))
         assert cut.log.startswith(b"2new")
+
+
+@pytest.mark.parametrize("level", ["FULL", "NORMAL", "OFF"])
+def test_power_cuts_lose_what_no_commit_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    """In lives full of faults, cuts tear what a commit wrote; and a store that does not wait for the disk is found out."""
+    torn: list[bool] = []
+    cut = life.after_power_cut
+
+    def watched(durable: Image, now: Image, random: Random) -> Image:
+        left = cut(durable, now, random)
+        torn.append(left not in (durable, now))
+        return left
+
+    execute = _Cursor.execute
+    monkeypatch.setattr(life, "after_power_cut", watched)
+    monkeypatch.setattr(
+        _Cursor, "execute", lambda self, sql, *args: execute(self, sql.replace("= FULL", f"= {level}"), *args)
+    )
+    found = []
+    for seed in range(1, 7):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        lived = Life(seed, folder, faults_every=8)
+        try:
+            lived.run(400)
+        except Divergence as error:
+            found.append(str(error))
+    assert any(torn)
+    assert bool(found) == (level != "FULL"), found
 
 
 def test_rot_changes_something() -> None:

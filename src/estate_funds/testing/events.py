@@ -505,6 +505,12 @@ VERBS: Mapping[str, Callable[[_Scene], list[Draft]]] = {
     )
 }  # fmt: skip
 
+# What is always refused, or nothing new: a history is deeper where there is less of it.
+IDLE = (
+    "receives_more_than_there_is", "keeps_a_promise_to_another", "transfers_to_another_level",
+    "reverses_in_the_other_colour", "ends_a_year_again", "repeats", "uses_a_key_again",
+)  # fmt: skip
+
 
 # --- slips of the pen -------------------------------------------------------------------------------------------------
 

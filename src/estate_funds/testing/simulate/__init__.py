@@ -29,6 +29,7 @@ from estate_funds.journal import Kind
 from estate_funds.testing.events import VERBS
 from estate_funds.testing.simulate.blocks import blocks_of
 from estate_funds.testing.simulate.disk import FAULTS
+from estate_funds.testing.simulate.district import FACTS
 from estate_funds.testing.simulate.life import OUTAGES, Divergence, Life
 
 LONGEST = 2_000  # steps of one life; five years are over before, mostly
@@ -59,7 +60,7 @@ EVERYTHING = (
     *(f"verb: {kind}" for kind in Kind),
     *(f"refusal: {refusal.__name__}" for refusal in Refusal.__subclasses__()),
     *(f"fault: {fault}" for fault in (*FAULTS, *OUTAGES)),
-    *(f"event: {verb}" for verb in VERBS),
+    *(f"event: {what}" for what in (*FACTS, *VERBS, "a power cut after a commit")),
 )
 
 

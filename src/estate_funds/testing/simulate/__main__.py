@@ -15,14 +15,16 @@ _SHOWN_EVERY_S = 10
 
 def main(arguments: list[str] | None = None) -> int:
     """Simulate, and say what was reached; 0 where all is well, 1 for a divergence or something that never came up."""
-    parser = argparse.ArgumentParser(prog="python -m estate_funds.testing.simulate", description=__doc__)
-    parser.add_argument("--seed", type=_number, default=1, help="of the first life; the next ones count on")
-    parser.add_argument("--steps", type=_number, default=10_000, help="how many, at the least")
-    parser.add_argument("--workers", type=_number, default=1, help="processes; what they find does not depend on it")
+    told = "Live through districts, five years each, and hold the ledger against the model and the ten invariants."
+    status = "Exit status: 0 all is well; 1 a divergence, or something that never came up; 2 wrong arguments."
+    parser = argparse.ArgumentParser("python -m estate_funds.testing.simulate", description=told, epilog=status)
+    parser.add_argument("--seed", type=_number, default=1, help="of the first life; the next ones count on (1)")
+    parser.add_argument("--steps", type=_some, default=30_000, help="how many, at the least (30,000)")
+    parser.add_argument("--workers", type=_some, default=1, help="processes; what they find does not depend on it (1)")
     asked = parser.parse_args(arguments)
     print(f"estate_funds {__version__}, seed {asked.seed}, {asked.steps:,} steps")
     outcome, shown = Outcome(asked.seed), time.monotonic()
-    for outcome in simulate(asked.seed, asked.steps, workers=max(1, asked.workers)):
+    for outcome in simulate(asked.seed, asked.steps, workers=asked.workers):
         if time.monotonic() - shown > _SHOWN_EVERY_S:
             shown = time.monotonic()
             print(f"  {outcome.steps:,} steps, {_rate(outcome)} a second", file=sys.stderr, flush=True)
@@ -35,7 +37,7 @@ def report(outcome: Outcome) -> str:
     lines = [f"{outcome.lives:,} lives, {outcome.steps:,} steps, {_rate(outcome)} a second"]
     lines.append(f"their journals: sha256:{outcome.digest}")
     groups: dict[str, Counter[str]] = {}
-    for name, count in outcome.reached.items():
+    for name, count in (+outcome.reached).items():
         group, _, what = name.partition(": ")
         groups.setdefault(group, Counter())[what] += count
     for group, found in sorted(groups.items()):
@@ -60,11 +62,15 @@ def _rate(outcome: Outcome) -> str:
     return f"{outcome.steps / max(outcome.elapsed_s, 1e-9):,.0f}"
 
 
-def _number(text: str) -> int:
-    number = int(text.replace("_", "").replace(",", ""))
-    if number < 0:
-        raise argparse.ArgumentTypeError("a whole number, 0 or more, is wanted")
-    return number
+def _number(text: str, least: int = 0) -> int:
+    digits = text.replace("_", "").replace(",", "")
+    if not digits.isdecimal() or int(digits) < least:
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number, {least} or more, is wanted")
+    return int(digits)
+
+
+def _some(text: str) -> int:
+    return _number(text, least=1)
 
 
 if __name__ == "__main__":

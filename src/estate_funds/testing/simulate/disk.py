@@ -2,8 +2,9 @@
 
 A ledger in a SQLite file is worked by *processes* within this one. Each call into the driver is counted, and a process
 may be told to fail at one of them: it is killed before or after the call, or the call fails as on a full, broken or
-locked disk. A power cut kills all processes, and of what was written since the last commit each sector may have reached
-the disk or not. A disk that lies has said of commits that they are durable which were not: they are gone as well.
+locked disk. A power cut comes in the middle of a commit and kills all processes: of what that commit wrote, each sector
+may have reached the disk or not. A disk that lies has said of commits that they are durable which were not: they are
+gone as well.
 
 What SQLite makes durable, and when (synchronous = FULL with a write-ahead log): a commit ends when the log is on the
 disk. A checkpoint copies pages into the file only then, and the log begins anew only when those are on the disk too;
@@ -31,6 +32,8 @@ _FAILURES = {
     "locked": "database is locked",
 }
 FAULTS = ("killed before a call", "killed after a call", *_FAILURES)
+POWER_CUT = "power cut"
+_FULL = 2  # of PRAGMA synchronous: a commit waits until the log is on the disk
 
 
 class Killed(BaseException):
@@ -51,16 +54,26 @@ class Process:
         self.connections: list[_Connection] = []
         self.calls = 0
         self.fault, self.at = "", 0
-        self.dead = False
-        self.committed: Callable[[], None] = lambda: None  # told after each commit that is durable
+        self.struck = self.dead = False
+        self.committed: Callable[[], None] | None = None  # told after each commit that is durable
 
     def will_fail(self, fault: str, at: int) -> None:
-        """Fail by one of FAULTS at the call that comes as the number `at` from now."""
-        self.fault, self.at = fault, self.calls + at
+        """Fail by one of FAULTS at the call that comes as the number `at` from now; by POWER_CUT, in that commit."""
+        self.fault, self.at, self.struck = fault, at + (0 if fault == POWER_CUT else self.calls), False
 
     def goes_on(self) -> None:
         """Forget a fault that has not come."""
         self.fault = ""
+
+    def commit(self, commit: Callable[[], None], is_durable: Callable[[], bool]) -> None:
+        """Commit; the power fails in it, if it is its turn, when all is written and nothing of it is durable yet."""
+        self.call(commit)
+        if self.fault == POWER_CUT:
+            self.at -= 1
+            if not self.at:
+                self.die()
+        if self.committed is not None and is_durable():
+            self.committed()
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """Make one call into the driver, or fail at it."""
@@ -74,21 +87,25 @@ class Process:
         if self.dead:
             raise Killed
         self.calls += 1
-        if self.fault and self.calls >= self.at and self.fault != "killed after a call":
-            fault, self.fault = self.fault, ""
-            if fault in _FAILURES:
-                raise sqlite3.OperationalError(_FAILURES[fault])
+        if self._is_due and self.fault != "killed after a call":
+            if self.fault in _FAILURES:
+                self.struck, message = True, _FAILURES[self.fault]
+                self.fault = ""
+                raise sqlite3.OperationalError(message)
             self.die()
 
     def after(self) -> None:
         """Fail after a call if it is its turn."""
-        if self.fault and self.calls >= self.at:
-            self.fault = ""
+        if self._is_due:
             self.die()
+
+    @property
+    def _is_due(self) -> bool:
+        return self.fault in FAULTS and self.calls >= self.at
 
     def die(self) -> None:
         """The end of the process."""
-        self.dead = True
+        self.fault, self.struck, self.dead = "", True, True
         raise Killed
 
     def is_swept(self) -> None:
@@ -115,8 +132,10 @@ class _Connection(sqlite3.Connection):
         if self.process is None:
             super().commit()
         else:
-            self.process.call(super().commit)
-            self.process.committed()
+            self.process.commit(super().commit, self._is_durable)
+
+    def _is_durable(self) -> bool:
+        return bool(sqlite3.Cursor(self).execute("PRAGMA synchronous").fetchone()[0] >= _FULL)
 
     def rollback(self) -> None:
         if self.process is None or not self.process.dead:

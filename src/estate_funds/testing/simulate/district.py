@@ -44,6 +44,14 @@ tiers = [
 _RATES = ((1800, 1800, 1800, 1200, 600), (1735, 1735, 1735, 1125, 600))
 
 
+# What happens in a district beside the books.
+FACTS = (
+    "an estate enrols", "households move", "an estate leaves", "a year is assessed: pass", "a year is assessed: fail",
+    "claims", "claims by the amended rate", "votes that pass", "votes that fail", "appropriations", "income",
+    "days pass",
+)  # fmt: skip
+
+
 @lru_cache(maxsize=1)
 def document() -> Document:
     """The document with its amendment, and the uses that this district lists."""
@@ -79,43 +87,55 @@ class Enrolled:
 
 @dataclass
 class District:
-    """The estates as they are known; every method is something that happens, drawn from `random`."""
+    """The estates as they are known; every method is something that happens, drawn from `random`.
+
+    Those of facts say what it was, in the words of FACTS, or nothing where it could not be.
+    """
 
     random: Random
     estates: list[Enrolled] = field(default_factory=list)
+    amended = passed = False  # whether the last claim was by the amended rate, and the last vote passed
 
     # --- what happens ---
 
-    def enrols(self, day: date) -> None:
-        """An estate begins service, this month or next, on the first or in between."""
-        if len(self.estates) < _MOST_ESTATES:
-            start = day.replace(day=1) if self.random.random() < 0.7 else day
-            one = Enrolled(f"estate-{len(self.estates) + 1}", self.random.choice(COMMUNITIES), start)
-            one.moves[date(1990, 1, 1)] = self.random.randrange(20, 400)
-            one.moves[day] = self.random.randrange(1, 4)  # who comes on the day of enrolment counts
-            self.estates.append(one)
+    def enrols(self, day: date) -> str:
+        """An estate begins service, on the first of this month or in between."""
+        if len(self.estates) >= _MOST_ESTATES:
+            return ""
+        start = day.replace(day=1) if self.random.random() < 0.7 else day
+        one = Enrolled(f"estate-{len(self.estates) + 1}", self.random.choice(COMMUNITIES), start)
+        one.moves[date(1990, 1, 1)] = self.random.randrange(20, 400)
+        one.moves[day] = self.random.randrange(1, 4)  # who comes on the day of enrolment counts
+        self.estates.append(one)
+        return "an estate enrols"
 
-    def moves(self, day: date) -> None:
+    def moves(self, day: date) -> str:
         """Households come, or leave."""
-        if self.estates:
-            one = self.random.choice(self.estates)
-            net = self.random.randrange(-3, 6)
-            one.moves[day] = one.moves.get(day, 0) + max(net, 1 - one.households(day))
+        if not self.estates:
+            return ""
+        one = self.random.choice(self.estates)
+        net = self.random.randrange(-3, 6)
+        one.moves[day] = one.moves.get(day, 0) + max(net, 1 - one.households(day))
+        return "households move"
 
-    def leaves(self, day: date) -> None:
+    def leaves(self, day: date) -> str:
         """An estate ends its service."""
         staying = [one for one in self.estates if one.end is None and one.start < day]
-        if staying and self.random.random() < 0.3:  # today, or with the month that is over
-            one, first = self.random.choice(staying), self.random.choice((day, day.replace(day=1)))
-            one.end = first if first > one.start else day
+        if not staying or self.random.random() > 0.3:
+            return ""
+        one, first = self.random.choice(staying), self.random.choice((day, day.replace(day=1)))
+        one.end = first if first > one.start else day  # today, or with the month that is over
+        return "an estate leaves"
 
-    def is_assessed(self, day: date) -> None:
+    def is_assessed(self, day: date) -> str:
         """The community of an estate gets its result for a service year that is over: passed, or failed."""
         waiting = [(one, k) for one in self.estates for k in range(1, 6) if k not in one.results and _over(one, k, day)]
-        if waiting:
-            one, year = self.random.choice(waiting)
-            result = "fail" if self.random.random() < 0.2 else "pass"
-            one.results[year] = Assessment(one.estate_id, year, result, day)
+        if not waiting:
+            return ""
+        one, year = self.random.choice(waiting)
+        result = "fail" if self.random.random() < 0.2 else "pass"
+        one.results[year] = Assessment(one.estate_id, year, result, day)
+        return f"a year is assessed: {result}"
 
     # --- what is asked for ---
 
@@ -130,6 +150,7 @@ class District:
         for claim in claims:
             drafts = [] if claim.status is not Status.DUE else _booked(claim, ledger, day)
             if drafts:
+                self.amended = one.start >= AMENDED_ON
                 return drafts
         return []
 
@@ -151,7 +172,7 @@ class District:
         if got != wanted:
             raise InvariantBroken(f"{claim.claim_id} owes {got}, by the words of the document {wanted}\n{one}")
 
-    def votes(self, fund: Fund, ledger: Ledger, day: date, key: str) -> list[Draft]:
+    def votes(self, fund: Fund, day: date, key: str) -> list[Draft]:
         """The owners vote on a repair (Civil Code 278: half of persons and area of two thirds); what passes is paid."""
         owners = range(self.random.randrange(3, 9))
         cast = [
@@ -170,6 +191,7 @@ class District:
         if counted != wanted:
             raise InvariantBroken(f"a vote counts {counted}, one by one it is {wanted}")
         passed = 3 * len(valid) >= 2 * len(owners) and 2 * len(agree) > len(valid)
+        self.passed = passed
         papers = [paper("invoice"), *([paper("audit")] if passed else [])]
         words = {"purpose": "repair", "payee": "安居维修队", "payee_class": "enterprise"}
         return [spend(fund, self.random.randrange(1, 5_000), evidence=papers, on=day, key=key, hands=HANDS, **words)]

@@ -1,6 +1,7 @@
-"""The ten invariants of DESIGN.md, asked of each entry with a count of its own: neither the ledger's nor the model's.
+"""The ten invariants of a ring-fenced ledger, asked of each entry with sums of their own, not the ledger's or model's.
 
-`Invariants.see` is given every entry in order, with the day of recording, and keeps nothing but sums of postings.
+`Invariants.see` is given every entry in order. Of where money came from (8) it asks that what `Provenance` says sums to
+what went out, and names receipts that are there; in which order they are used is for the tests of that.
 """
 
 from __future__ import annotations
