@@ -13,7 +13,7 @@ import pytest
 from conftest import make_estate
 from estate_funds.assess import Claims, Outcome, Status, assess
 from estate_funds.calendar import Month, Months
-from estate_funds.errors import CaseError, CellError, NoRuleInForce
+from estate_funds.errors import CaseError, CellError, NoRuleInForce, PolicyError
 from estate_funds.policy import Document, parse_document
 from estate_funds.registry import (
     Assessment,
@@ -523,7 +523,7 @@ def test_what_a_pot_has_is_counted_on_the_first_day() -> None:
         assert claims.amount_fen == fen
 
 
-def test_an_advance_of_who_is_divided_among_payers() -> None:
+def test_each_share_is_divided_among_its_payers() -> None:
     payers = 'shares = { city = "1/2", district = "1/2" }\nodd_fen_to = "district"'
     claims = shared(town(payers=payers), there(sizes(1, 1, 1)))
     assert [claim.shares for claim in claims] == [
@@ -531,3 +531,9 @@ def test_an_advance_of_who_is_divided_among_payers() -> None:
         {"city": 16, "district": 17},
         {"city": 16, "district": 17},
     ]
+
+
+def test_what_lies_above_a_cap_goes_to_the_others_and_a_document_may_not_say_otherwise() -> None:
+    assert [claim.amount_fen for claim in shared(town(limits(caps="0.50")), there(sizes(2, 1)))] == [50, 50]
+    with pytest.raises(PolicyError, match="what lies above a cap is shared by the others"):
+        town(limits(caps="0.50").replace("clause", 'excess_to = "district", clause'))
