@@ -166,14 +166,23 @@ FIRST = claim(line(pays("city", 5)), subject="w1", estate="a")
 SECOND = claim(line(pays("city", 7)), subject="w2", estate="a", number=2025)
 LOOSE = claim(WAITS, subject="w3", number=2025)
 AGAIN = claim(line(pays("city", 9)), subject="w3", number=2026, period_key="2026-Q1")
-ALL = Claims(iter([FIRST, SECOND, LOOSE, AGAIN]))
 
 
-def test_claims_are_found_by_subject_estate_and_period() -> None:
-    assert (len(ALL), list(ALL), ALL[0], ALL[-1]) == (4, [FIRST, SECOND, LOOSE, AGAIN], FIRST, AGAIN)
-    assert (ALL["w1"], ALL["w2"], ALL["a", 2025], ALL["a", 2024]) == (FIRST, SECOND, SECOND, FIRST)
-    assert (ALL["w3", 2025], ALL["w3", "2025"], ALL["w3", 2026], ALL["w3", "2026-Q1"]) == (LOOSE, LOOSE, AGAIN, AGAIN)
-    assert (ALL.of("a"), ALL.of("w1"), ALL.of("w3")) == ((FIRST, SECOND), (FIRST,), (LOOSE, AGAIN))
+@pytest.fixture
+def every() -> Claims:
+    return Claims(iter([FIRST, SECOND, LOOSE, AGAIN]))
+
+
+def test_claims_are_found_by_subject_estate_and_period(every: Claims) -> None:
+    assert (len(every), list(every), every[0], every[-1]) == (4, [FIRST, SECOND, LOOSE, AGAIN], FIRST, AGAIN)
+    assert (every["w1"], every["w2"], every["a", 2025], every["a", 2024]) == (FIRST, SECOND, SECOND, FIRST)
+    assert (every["w3", 2025], every["w3", "2025"], every["w3", 2026], every["w3", "2026-Q1"]) == (
+        LOOSE,
+        LOOSE,
+        AGAIN,
+        AGAIN,
+    )
+    assert (every.of("a"), every.of("w1"), every.of("w3")) == ((FIRST, SECOND), (FIRST,), (LOOSE, AGAIN))
     estate = claim(subject="a", estate="a")
     assert Claims([estate]).of("a") == (estate,)
     for key, words in (
@@ -182,10 +191,10 @@ def test_claims_are_found_by_subject_estate_and_period() -> None:
         (("w3", None), "w3 has 2 such claims"),
     ):
         with pytest.raises(CaseError, match=words) as caught:
-            ALL[key]
+            every[key]
         assert "one of the periods [202" in str(caught.value)
     with pytest.raises(CaseError, match="no claim of an estate or subject 'w11'") as caught:
-        ALL["w11"]
+        every["w11"]
     assert "did you mean 'w1'" in str(caught.value)
 
 
@@ -201,8 +210,8 @@ def test_claims_are_found_by_subject_estate_and_period() -> None:
         ({"year": 2024, "status": Status.PENDING}, []),
     ],
 )
-def test_claims_of_a_year_or_a_status(wanted: dict[str, Any], found: list[Claim]) -> None:
-    assert list(ALL.where(**wanted)) == found
+def test_claims_of_a_year_or_a_status(every: Claims, wanted: dict[str, Any], found: list[Claim]) -> None:
+    assert list(every.where(**wanted)) == found
 
 
 def test_how_claims_explain_themselves() -> None:
