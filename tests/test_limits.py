@@ -235,3 +235,16 @@ clause = "1"
     found = apply_limits(town(tail=tail), replace(registry({"w1": {}}), facts=facts), Assessments(), asked)
     assert [one.amount_fen for one in found] == [100, 200, 0]
     assert [one.status for one in found] == [Status.DUE, Status.DUE, Status.PENDING]
+
+
+PLACE = '[derived.place]\ntext = "the place"\nrank_of = "cost"\nclause = "1"\n'
+RANKED = registry({name: {"cost": Fraction(cost)} for name, cost in (("w1", 5), ("w2", 7), ("w3", 7))})
+
+
+def test_a_key_and_a_ceiling_may_be_a_rank() -> None:
+    """The third has up to 3 yuan and the firsts one each; of two that share a place, one stands."""
+    asked = [claim(name, 500) for name in ("w1", "w2", "w3")]
+    once = town(tail=PLACE + FIRST.replace('"owner"', '"place"'))
+    assert [one.amount_fen for one in apply_limits(once, RANKED, Assessments(), asked)] == [500, 500, 0]
+    high = town(tail=PLACE + ceiling("in_order", more='by = "work"').replace('value = "1.00"', 'fact = "place"'))
+    assert [one.amount_fen for one in apply_limits(high, RANKED, Assessments(), asked)] == [300, 100, 100]
