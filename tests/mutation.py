@@ -74,7 +74,9 @@ class Mutant:
 
     def target(self) -> FunctionType:
         """The function as the library holds it, out of whatever decorates it."""
-        found: object = import_module("estate_funds." + self.module.removesuffix(".py").replace("/", "."))
+        found: object = import_module(
+            "estate_funds." + self.module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        )
         for part in self.function.split("."):
             found = vars(found)[part]
         for inner in ("fget", "func", "__wrapped__", "__func__"):

@@ -284,6 +284,12 @@ def test_ranks(derived: str, costs: dict[str, int | None], places: list[int | No
     assert len(ranks) == (len({name[0] for name in told}) if derived == WITHIN else 1)
 
 
+def test_what_a_peer_lacks_is_not_what_one_lacks_oneself() -> None:
+    derived = 'rank_of = "s"\n[derived.s]\ntext = "s"\nclause = "1"\nsum_of = ["cost", "paid"]'
+    asked = view(derived, {"w1": {"cost": 1, "paid": 1}, "w2": {"cost": 1}}, subject="w1")
+    assert (asked.value("x"), asked.take_lacking()) == (None, ("s",))
+
+
 def test_only_who_is_there_is_ranked() -> None:
     told: dict[str, Told] = {"w1": {"cost": 1}, "w2": {"cost": 2}, "w3": {"cost": 3}, "w4": {"cost": 4}}
     places = {"w2": {"on": date(2024, 6, 2)}, "w3": {"end": DAY}}
@@ -507,11 +513,13 @@ def test_what_the_register_knows(subject: str, known: dict[str, Any]) -> None:
         (date(2024, 9, 1), 1, 106),
     ],
 )
-def test_a_district_has_the_estates_that_are_served_on_the_day(
+def test_a_district_and_a_community_have_the_estates_that_are_served_on_the_day(
     counted: date, estates: int, households: int | None
 ) -> None:
     asked = view("", {"w": {}}, subject="district/district", counted=counted)
     assert (asked.value("estate"), asked.value("household")) == (estates, households)
+    community = view("", {"w": {}}, subject="community/community-b", counted=counted)
+    assert community.value("estate") == (date(2024, 4, 1) <= counted < date(2024, 9, 1))
     if not estates:
         assert [asked.value(name) for name in ("m2", "floor_area_m2", "building", "buildings")] == [None] * 4
 
@@ -572,6 +580,13 @@ def test_the_area_of_a_household_and_of_what_has_its_own() -> None:
             DAY,
         )
         assert (owned.value("m2"), owned.value("floor_area_m2")) == (area, 8000)
+
+
+def test_the_area_of_an_estate_is_that_of_the_register() -> None:
+    owned = document(HOUSEHOLDS.format(of="estate").join(['sum_of = ["cost"]\n', ""]))
+    registry = there({"a": {"area_m2": 5}})
+    asked = View(owned, registry, Assessments(), registry.subject("a"), "2024", DAY)
+    assert (asked.value("m2"), asked.value("area_m2")) == (8000, 5)
 
 
 def test_a_score_is_that_of_the_result_with_what_proves_it() -> None:
