@@ -280,6 +280,10 @@ def test_nothing_is_decided_before_its_ceiling_or_its_key_is_known(known_on: dat
         for document in (high, town(tail=FIRST)):
             (found,) = apply_limits(document, there, Assessments(), [claim("w1", fen, decided=own)])
             assert found.decided_on == decided
+    rated = town(tail=ceiling("pro_rata", more='by = "work"').replace('value = "1.00"', 'fact = "cost"'))
+    both = [claim("w1", 60, decided=own), claim("w1", 60, number=2, decided=EARLY)]
+    last = max(day for day in (known_on, own, EARLY) if day)
+    assert [one.decided_on for one in apply_limits(rated, there, Assessments(), both)] == [last, last]
     unknown = replace(there, facts=Facts())
     (found,) = apply_limits(high, unknown, Assessments(), [claim("w1", 60, decided=own)])
     assert (found.status, found.decided_on) == (Status.PENDING, own)

@@ -111,7 +111,7 @@ def _ceiling(
             for n, claim in before.items():
                 if view and claims[n] is not claim:
                     claims[n] = replace(claims[n], evidence=tuple(sorted(view.evidence.union(claim.evidence))))
-        for n in members if high is not None else ():
+        for n in members:
             claims[n] = _decided(claims[n], days)
     return claims
 
