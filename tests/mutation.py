@@ -46,7 +46,9 @@ TESTS = {  # no database, no other process
         "ledger", "verbs_claims_and_loans", "verbs_corrections", "verbs_periods", "verbs_promises", "records", "thieves", "model",
         "histories",
     ),
-    "assess": ("assess", "bounds", "division", "gates", "limits", "settlement", "language", "invented", *CITIES),
+    "assess": (
+        "assess", "bounds", "claim", "divide", "division", "gates", "limits", "settlement", "view", "language", "invented", *CITIES,
+    ),
 }  # fmt: skip
 OPTIONS = [
     "-o", "addopts=", "-q", "-m", "not long", "-p", "no:cacheprovider", "--hypothesis-profile=mutation",
@@ -74,7 +76,9 @@ class Mutant:
 
     def target(self) -> FunctionType:
         """The function as the library holds it, out of whatever decorates it."""
-        found: object = import_module("estate_funds." + self.module.removesuffix(".py").replace("/", "."))
+        found: object = import_module(
+            "estate_funds." + self.module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        )
         for part in self.function.split("."):
             found = vars(found)[part]
         for inner in ("fget", "func", "__wrapped__", "__func__"):

@@ -73,7 +73,7 @@ class Judged(Told):
 
     def holds(self, requirement: Any) -> bool | None:
         if requirement.met is None:
-            self.asked.append(requirement.fact)
+            self.asked.append(requirement.lacks)
         return requirement.met  # type: ignore[no-any-return]
 
     def said(self, requirement: Any) -> str:
@@ -90,8 +90,8 @@ class Judged(Told):
         return found
 
 
-def required(met: bool | None, otherwise: str = "refuse") -> SimpleNamespace:
-    return SimpleNamespace(fact="fence", met=met, otherwise=otherwise, clause="2")
+def required(met: bool | None, otherwise: str = "refuse", lacks: str = "fence") -> SimpleNamespace:
+    return SimpleNamespace(fact="fence", met=met, otherwise=otherwise, clause="2", lacks=lacks)
 
 
 ASKED = SimpleNamespace(fact="asked", first="03-01", last="05-31", clause="1")
@@ -111,6 +111,12 @@ BAD = (Outcome.FAILED, "grade is bad: pays 0, the year still counts, nothing is 
         ([required(False, "warn")], {}, {}, (Outcome.DUE, "all conditions are met")),
         ([required(None)], {}, {}, WAITS),
         ([required(None, "hold")], {}, {}, WAITS),
+        (
+            [required(None, lacks="stone")],
+            {},
+            {},
+            (Outcome.PENDING, "waits for stone [2]"),
+        ),  # of which the fence is derived
         ([required(None), required(False)], {}, {}, NOT_MET),  # what is known to fail says so, whatever else waits
         ([required(False, "hold"), required(None)], {}, {}, HELD),  # of two that wait, the first
         ([required(None)], {"applications": ASKED}, {}, WAITS),

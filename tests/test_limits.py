@@ -235,3 +235,55 @@ clause = "1"
     found = apply_limits(town(tail=tail), replace(registry({"w1": {}}), facts=facts), Assessments(), asked)
     assert [one.amount_fen for one in found] == [100, 200, 0]
     assert [one.status for one in found] == [Status.DUE, Status.DUE, Status.PENDING]
+
+
+PLACE = '[derived.place]\ntext = "the place"\nrank_of = "cost"\nclause = "1"\n'
+RANKED = registry({name: {"cost": Fraction(cost)} for name, cost in (("w1", 5), ("w2", 7), ("w3", 7))})
+
+
+def test_a_key_and_a_ceiling_may_be_a_rank() -> None:
+    """The third has up to 3 yuan and the firsts one each; of two that share a place, one stands."""
+    asked = [claim(name, 500) for name in ("w1", "w2", "w3")]
+    once = town(tail=PLACE + FIRST.replace('"owner"', '"place"'))
+    assert [one.amount_fen for one in apply_limits(once, RANKED, Assessments(), asked)] == [500, 500, 0]
+    high = town(tail=PLACE + ceiling("in_order", more='by = "work"').replace('value = "1.00"', 'fact = "place"'))
+    assert [one.amount_fen for one in apply_limits(high, RANKED, Assessments(), asked)] == [300, 100, 100]
+
+
+EARLY, LATE = date(2024, 6, 3), date(2024, 6, 9)
+
+
+@pytest.mark.parametrize(
+    ("tail", "asked", "decided"),
+    [
+        (RATED, [(60, EARLY), (60, LATE)], [LATE, LATE]),  # what the first gets hangs on what the last asks for
+        (RATED, [(60, EARLY), (60, None)], [EARLY, EARLY]),
+        (RATED, [(60, None), (60, None)], [None, None]),
+        (RATED, [(40, EARLY), (60, LATE)], [EARLY, LATE]),  # within the ceiling each stands by itself
+        (IN_ORDER, [(60, EARLY), (60, LATE)], [EARLY, LATE]),
+    ],
+)
+def test_when_what_a_ceiling_leaves_is_decided(tail: str, asked: list[tuple[int, date | None]], decided: list[date | None]) -> None:  # fmt: skip
+    claims = [claim(f"w{n}", fen, decided=day) for n, (fen, day) in enumerate(asked, 1)]
+    assert [one.decided_on for one in limited(tail, *claims)] == decided
+
+
+@pytest.mark.parametrize(
+    ("known_on", "own", "decided"),
+    [(None, None, None), (None, EARLY, EARLY), (EARLY, LATE, LATE), (LATE, EARLY, LATE), (LATE, None, LATE), (date(2024, 5, 2), None, date(2024, 6, 1))],
+)  # fmt: skip
+def test_nothing_is_decided_before_its_ceiling_or_its_key_is_known(known_on: date | None, own: date | None, decided: date | None) -> None:  # fmt: skip
+    facts = Facts([("w1", "cost", "", Fact(Fraction(1), known_on)), ("w1", "owner", "", Fact("one", known_on))])
+    there = replace(registry({"w1": {}}), facts=facts)
+    for fen in (60, 160):
+        high = town(tail=ceiling("in_order", more='by = "work"').replace('value = "1.00"', 'fact = "cost"'))
+        for document in (high, town(tail=FIRST)):
+            (found,) = apply_limits(document, there, Assessments(), [claim("w1", fen, decided=own)])
+            assert found.decided_on == decided
+    rated = town(tail=ceiling("pro_rata", more='by = "work"').replace('value = "1.00"', 'fact = "cost"'))
+    both = [claim("w1", 60, decided=own), claim("w1", 60, number=2, decided=EARLY)]
+    last = max(day for day in (known_on, own, EARLY) if day)
+    assert [one.decided_on for one in apply_limits(rated, there, Assessments(), both)] == [last, last]
+    unknown = replace(there, facts=Facts())
+    (found,) = apply_limits(high, unknown, Assessments(), [claim("w1", 60, decided=own)])
+    assert (found.status, found.decided_on) == (Status.PENDING, own)

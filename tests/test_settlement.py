@@ -13,7 +13,7 @@ from estate_funds.assess import Claims, Line, Outcome, Share, Status, assess
 from estate_funds.assess.settlement import _whole
 from estate_funds.calendar import Months
 from estate_funds.policy import Advance, parse_document
-from estate_funds.registry import Assessments, Fact, Facts
+from estate_funds.registry import Assessment, Assessments, Fact, Facts
 from test_language import DOCUMENT, HALVES, LATER, NOTICE, TAKEN, WINDOW, grants, registry, town
 
 ADVANCE = 'advance = {{ at_most = "{share}", of = "cost", clause = "1" }}\npays_into = "taken"'
@@ -81,6 +81,35 @@ def test_what_was_asked_for_is_advanced_when_that_was_asked() -> None:
 def test_a_share_of_nothing_is_no_advance() -> None:
     (only,) = grants(town(provision=ADVANCE.format(share="0.3"), tail=TAKEN), {"w": {"cost": Fraction("0.03")}})
     assert (only.part, len(only.lines), only.amount_fen) == ("", 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "advanced"),
+    [("warn", [(Status.DUE, 3000)]), ("hold", [(Status.PENDING, 0)]), ("refuse", [])],
+)
+def test_what_is_known_against_an_advance(otherwise: str, advanced: list[tuple[Status, int]]) -> None:
+    tail = TAKEN + LATER.replace("refuse", otherwise)
+    claims = grants(
+        town(provision=ADVANCE.format(share="0.3"), tail=tail), {"w": {"cost": Fraction(100), "paid": Fraction(0)}}
+    )
+    assert [(claim.status, claim.amount_fen) for claim in claims if claim.part] == advanced
+
+
+def test_an_advance_is_divided_by_the_condition_that_holds() -> None:
+    payers = HALVES + '\nwhen = [{ fact = "objection", is = ["no"] }]'
+    document = town(provision=ADVANCE.format(share="0.3"), payers=payers, tail=TAKEN)
+    (first, *_) = grants(document, {"w": {"cost": Fraction(100), "objection": "no"}})
+    assert first.shares == {"city": 1500, "district": 1500}
+    (first, *_) = grants(document, {"w": {"cost": Fraction(100)}})
+    assert (first.amount_fen, first.potential_fen, first.lines[0].reason) == (0, 3000, "waits for objection")
+
+
+def test_no_result_is_known_when_an_advance_is_paid() -> None:
+    provision = ADVANCE.format(share="0.3").replace('of = "cost"', 'of = "score"')
+    results = Assessments([Assessment("w", 2024, "good", date(2025, 1, 10), Fraction(80))])
+    there = registry({"w": {"cost": Fraction(100)}})
+    first, _ = assess(town(provision=provision, tail=TAKEN), "grant", there, results, window=WINDOW)
+    assert (first.part, first.status, first.lines[0].reason) == ("advance", Status.PENDING, "waits for score")
 
 
 class Told:

@@ -69,9 +69,10 @@ def _divide(walk: Walk, number: int, day: date, months: Months, pool: Subject | 
     members = _waiting(list(_members(walk, number, day, months, pool)))
     if not members:
         return
-    total_fen, unknown, documents = _total_fen(walk, total, number, day, pool)
-    for m in members:
-        m.view.evidence |= documents
+    total_fen, unknown, asked = _total_fen(walk, total, number, day, pool)
+    if asked is not None:
+        for m in members:
+            m.view.remember(asked)
     if unknown:
         members = [_turned(m, waits_for(unknown)) for m in members]
     weights = {m.subject.subject_id: m.weight for m in members}
@@ -123,11 +124,12 @@ def _members(walk: Walk, number: int, day: date, months: Months, pool: Subject |
             outcome, reason = Outcome.PENDING, waits_for(dict.fromkeys(missing))
         weight = Fraction(0)
         if outcome in (Outcome.DUE, Outcome.PENDING):
-            found = _weight(walk, view)
+            weight = _weight(walk, view) or weight
+            tightest(provision.caps, view, day)  # what they are counted by must be known too
+            highest(provision.floors, view, day)
             missing = view.take_lacking()
-            if found is None and outcome is Outcome.DUE:
+            if missing and outcome is Outcome.DUE:
                 outcome, reason = Outcome.PENDING, waits_for(missing)
-            weight = found or weight
         yield _Member(subject, view, period, outcome, reason, weight, split)
 
 
@@ -173,16 +175,16 @@ def _turned(m: _Member, reason: str) -> _Member:
 
 def _total_fen(
     walk: Walk, total: Total, number: int, day: date, pool: Subject | None
-) -> tuple[int, tuple[str, ...], set[tuple[str, str]]]:
-    """What is divided, what of it is not known, and the documents that prove it."""
+) -> tuple[int, tuple[str, ...], View | None]:
+    """What is divided, what of it is not known, and the view that was asked: since when, and proved by what."""
     value = total.value
     unknown: tuple[str, ...] = ()
-    documents: set[tuple[str, str]] = set()
+    view = None
     if total.of is not None and pool is not None:
         view = walk.view(pool, number, max(day, pool.start), Month.of(day))
         value = view.number(total.of)
-        unknown, documents = view.take_lacking(), view.evidence
-    return walk.provision.rounding.round((value or Fraction(0)) * total.share * FEN_PER_YUAN), unknown, documents
+        unknown = view.take_lacking()
+    return walk.provision.rounding.round((value or Fraction(0)) * total.share * FEN_PER_YUAN), unknown, view
 
 
 def _parts(walk: Walk, members: list[_Member], total_fen: int, day: date, unknown: tuple[str, ...]) -> dict[str, int]:

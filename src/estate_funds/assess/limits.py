@@ -62,6 +62,7 @@ def _once(
         if missing := view.take_lacking():
             claims[n] = _all_wait(claim, f"{waits_for(missing)} [{rule.clause}]")
             continue
+        claim = claims[n] = _decided(claim, view.days.values())
         first = standing.setdefault(key, claim)
         if _settled_with(first) != _settled_with(claim):
             stands = "claimed already as" if rule.keep == "first" else "the highest is"
@@ -95,7 +96,8 @@ def _ceiling(
             groups.setdefault((unit, claim.months.start.year if rule.each == "year" else 0), []).append(n)
     for (unit, year), members in groups.items():
         members.sort(key=lambda n: _order(claims[n]))
-        high, documents = _high(document, registry, assessments, rule, unit, year)
+        high, view = _high(document, registry, assessments, rule, unit, year)
+        days = list(view.days.values()) if view else []
         where = " ".join(filter(None, (unit.partition("/")[2] or unit, str(year or ""))))
         asked = sum(_whole(claims[n]) for n in members)
         if high is None:
@@ -103,11 +105,23 @@ def _ceiling(
                 claims[n] = _all_wait(claims[n], waits_for([str(rule.fact)]))
         elif asked > high:
             before = {n: claims[n] for n in members}
+            if rule.excess == "pro_rata":  # what each gets hangs on what the last one asks for
+                days += [claim.decided_on for claim in before.values() if claim.decided_on]
             _cut(document, rule, claims, members, high, where)
             for n, claim in before.items():
-                if documents and claims[n] is not claim:
-                    claims[n] = replace(claims[n], evidence=tuple(sorted(documents.union(claim.evidence))))
+                if view and claims[n] is not claim:
+                    claims[n] = replace(claims[n], evidence=tuple(sorted(view.evidence.union(claim.evidence))))
+        for n in members:
+            claims[n] = _decided(claims[n], days)
     return claims
+
+
+def _decided(claim: Claim, days: Iterable[date]) -> Claim:
+    """The claim, decided no earlier than the days on which what rules it was known."""
+    last = max(days, default=None)
+    if last is None:
+        return claim
+    return replace(claim, decided_on=max(last, claim.decided_on or claim.months.end.first_day))
 
 
 def _rules(document: Document, rule: Ceiling, claim: Claim) -> bool:
@@ -120,14 +134,14 @@ def _rules(document: Document, rule: Ceiling, claim: Claim) -> bool:
 
 def _high(
     document: Document, registry: Registry, assessments: Assessments, rule: Ceiling, unit: str, year: int
-) -> tuple[int | None, set[tuple[str, str]]]:
-    """The ceiling in fen, None while it is not known; and the documents that prove it."""
+) -> tuple[int | None, View | None]:
+    """The ceiling in fen, None while it is not known; and the view that was asked: since when, and proved by what."""
     if rule.value is not None:
-        return round_fen(rule.value * FEN_PER_YUAN, Rounding.DOWN), set()
+        return round_fen(rule.value * FEN_PER_YUAN, Rounding.DOWN), None
     subject = registry.subject(unit)
     view = View(document, registry, assessments, subject, str(year or ""), subject.start)
     found: Fraction | None = view.number(str(rule.fact))
-    return None if found is None else round_fen(found * FEN_PER_YUAN, Rounding.DOWN), view.evidence
+    return None if found is None else round_fen(found * FEN_PER_YUAN, Rounding.DOWN), view
 
 
 def _cut(document: Document, rule: Ceiling, claims: list[Claim], members: list[int], high: int, where: str) -> None:

@@ -409,6 +409,8 @@ class Provision(Cited):
             raise ValueError("an advance of what is claimed together: wanted rate_times_base, and a claim for each")
         if not one and any(t.of for t in self.total) and self.pool is None:
             raise ValueError("a total of a fact, of nobody: wanted pool = whose fact it is")
+        if not one and any(cap.excess_to for cap in self.caps):
+            raise ValueError("excess_to in a division: what lies above a cap is shared by the others; leave it out")
         if self.anchor == "decision" and self.gate is None:
             raise ValueError("anchor = decision without a gate: wanted a gate, which makes the decision")
         if self.rounding.level == "household" and any(r.unit.base != "household" for r in self.rate):
