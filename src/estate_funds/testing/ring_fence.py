@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
+from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -30,7 +31,8 @@ class PaymentService(Protocol):
     """What the machine asks for. Each request either does all that it says, or raises a refusal and does nothing.
 
     `key` names a request for good: the same request under the same key moves nothing a second time, whether the service
-    passes over it or refuses it. Amounts are whole fen above 0, and days never run backwards.
+    passes over it or refuses it. What was refused and is asked again moves nothing either, unless it may by then.
+    Amounts are whole fen above 0, and days never run backwards.
     """
 
     def receive(self, fund: Fund, fen: int, *, on: date, key: str) -> None:
@@ -82,7 +84,7 @@ class Refund(NamedTuple):
 
 
 class Again(NamedTuple):
-    """The same request under the same key, as after a crash or a lost answer: nothing moves."""
+    """The same request under the same key, as after a crash or a lost answer: nothing moves, or what was refused is."""
 
     request: int
 
@@ -97,7 +99,7 @@ class Wait(NamedTuple):
 def _requests(draw: st.DrawFn) -> Receive | Spend | Transfer | Refund | Again | Wait:
     """A request of two numbers: Hypothesis drops from a history what was drawn in few steps."""
     (choice, kind), number = divmod(draw(st.integers(0, 8 * 48)), 8), draw(st.integers(1, 66))
-    fen = number if number < 60 else (100, 1_000, 2**40)[number % 3]
+    fen = number if number < 60 else (100, 1_000, 2**53 + 1)[number % 3]  # the last is no float
     return (
         Receive(choice % 8, fen), Spend(choice, fen), Transfer(choice, fen), Refund(choice, fen), Again(choice),
         Wait(1 + choice % 3), Spend(choice % 4, fen), Transfer(choice % 2, fen),
@@ -115,6 +117,16 @@ class _Request:
     again: Callable[[], None]
     giver: str
     left: int
+
+
+class _Refused(NamedTuple):
+    """A payment that was refused: what was asked, and how to ask it again."""
+
+    asked: Asked
+    fen: int
+    on: date
+    key: str
+    again: Callable[[], None]
 
 
 def _permit(purpose: str, payee_class: str, into: str = "", **more: Any) -> Permit:
@@ -160,13 +172,15 @@ class RingFenceMachine(RuleBasedStateMachine):
         refusals = refusals if isinstance(refusals, tuple) else (refusals,)
         members = {"service": staticmethod(service), "funds": tuple(funds), "refusals": refusals}
         name = getattr(service, "__name__", type(service).__name__)
-        return type(f"RingFenceOf{name.lstrip('_').capitalize()}", (cls,), members)
+        name = name.lstrip("_")
+        return type(f"RingFenceOf{name[:1].upper()}{name[1:]}", (cls,), members)
 
     @initialize(early=st.booleans())
     def opens(self, early: bool) -> None:
         """A service with empty funds, and what it will be asked: all that the fences name, and what lies beside it."""
         self.asked = 0
         self.booked: list[_Request] = []
+        self.refused: list[_Refused] = []
         self.held = {fund.fund_id: 0 for fund in self.funds}
         sound = [(fund, taker, p) for fund in self.funds for p in fund.permits for taker in self._takers(fund, p)]
         self.choices = [(f, t, p.purpose, p.payee_class, frozenset(p.requires)) for f, t, p in sound]
@@ -205,6 +219,7 @@ class RingFenceMachine(RuleBasedStateMachine):
         match request:
             case Receive():
                 to = _picked(self.funds, request.fund)
+                note(f"  {self.day}: {to.fund_id} receives {request.fen} fen")
                 self.under_test.receive(to, request.fen, on=self.day, key=self._key())
                 self.held[to.fund_id] += request.fen
             case Spend():
@@ -213,7 +228,10 @@ class RingFenceMachine(RuleBasedStateMachine):
                 self._pay(_picked(crossings, request.choice), request.fen)
             case Refund() if spent := [one for one in self.booked if one.giver]:
                 self._refund(_picked(spent, request.payment), request.fen)
+            case Again() if self.refused and request.request % 3 == 0:
+                self._ask_again(_picked(self.refused, request.request))
             case Again() if self.booked:
+                note("  again, what was let through before")
                 with contextlib.suppress(*self.refusals):
                     _picked(self.booked, request.request).again()
             case Wait():
@@ -224,9 +242,12 @@ class RingFenceMachine(RuleBasedStateMachine):
 
     def _pay(self, asked: Asked, fen: int) -> None:
         giver, taker, what, to, held = asked
-        on, key, into = self.day, self._key(), ""
+        on, key = self.day, self._key()
         if taker is not None:
-            into, to, _ = holder_of(taker.fund_id)
+            to = holder_of(taker.fund_id)[1]
+        whom = taker.fund_id if taker is not None else f"a payee of the class {to}"
+        papers = f" on {', '.join(sorted(held))}" if held else ""
+        note(f"  {on}: {giver.fund_id} pays {fen} fen for {what} to {whom}{papers}")
 
         def ask() -> None:
             if taker is None:
@@ -234,11 +255,28 @@ class RingFenceMachine(RuleBasedStateMachine):
             else:
                 self.under_test.transfer(giver, taker, fen, purpose=what, evidence=held, on=on, key=key)
 
-        if self._lets_through(ask, self._why_not(giver, fen, what, to, into, held)):
-            self.held[giver.fund_id] -= fen
-            if taker is not None:
-                self.held[taker.fund_id] += fen
-            self.booked.append(_Request(key, ask, "" if taker else giver.fund_id, fen))
+        if self._lets_through(ask, self._why_not(asked, fen, on)):
+            self._paid(asked, fen, key, ask)
+        else:
+            self.refused.append(_Refused(asked, fen, on, key, ask))
+
+    def _paid(self, asked: Asked, fen: int, key: str, ask: Callable[[], None]) -> None:
+        giver, taker, *_ = asked
+        self.held[giver.fund_id] -= fen
+        if taker is not None:
+            self.held[taker.fund_id] += fen
+        self.booked.append(_Request(key, ask, "" if taker else giver.fund_id, fen))
+
+    def _ask_again(self, refused: _Refused) -> None:
+        """What was refused, under the same key: it moves nothing, unless it may by now."""
+        note(f"  again, what was refused on {refused.on}: {refused.fen} fen for {refused.asked[2]}")
+        giver, why_not = refused.asked[0], self._why_not(refused.asked, refused.fen, refused.on)
+        with contextlib.suppress(*self.refusals):
+            refused.again()
+        if self.under_test.balance(giver) != self.held[giver.fund_id]:
+            _was_right(why_not)
+            self.refused.remove(refused)
+            self._paid(refused.asked, refused.fen, refused.key, refused.again)
 
     def _refund(self, spent: _Request, fen: int) -> None:
         on, key = self.day, self._key()
@@ -274,20 +312,29 @@ class RingFenceMachine(RuleBasedStateMachine):
             if not why_not:
                 raise AssertionError("refused, though the fence lets it through and the money is there") from refusal
             return False
-        assert not why_not, f"let through, though {why_not}"
+        _was_right(why_not)
         return True
 
-    def _why_not(self, giver: Fund, fen: int, purpose: str, payee_class: str, into: str, papers: frozenset[str]) -> str:
+    def _why_not(self, asked: Asked, fen: int, on: date) -> str:
         """Why a request may not be let through; empty where it may."""
+        giver, taker, purpose, payee_class, papers = asked
+        into = ""
+        if taker is not None:
+            into, payee_class, _ = holder_of(taker.fund_id)
         permits = [permit for permit in giver.permits_for(purpose, payee_class) if permit.into == into]
         if not permits:
             return f"no permit of {giver.fund_id} names {purpose} to {payee_class}" + (f" into {into}" if into else "")
-        open_then = [p for p in permits if p.start <= self.day and (p.until is None or self.day < p.until)]
+        open_then = [p for p in permits if p.start <= on and (p.until is None or on < p.until)]
         if not open_then:
-            return f"no permit of {giver.fund_id} for {purpose} is in force on {self.day}"
+            return f"no permit of {giver.fund_id} for {purpose} is in force on {on}"
         if not any(papers.issuperset(permit.requires) for permit in open_then):
             return f"{purpose} of {giver.fund_id} is paid on {', '.join(open_then[0].requires)} only"
         return f"{giver.fund_id} holds {self.held[giver.fund_id]} fen" if fen > self.held[giver.fund_id] else ""
+
+
+def _was_right(why_not: str) -> None:
+    """One place that says so: Hypothesis tells failures apart by where they are raised."""
+    assert not why_not, f"let through, though {why_not}"
 
 
 def _picked(among: Sequence[T], number: int) -> T:

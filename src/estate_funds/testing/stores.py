@@ -6,7 +6,7 @@ Whoever must keep the journal where this library cannot, in another database or 
 a store over `Ledger`, `Entry` and the canonical bytes. A Hypothesis state machine appends to it, reads from it, breaks
 off in the middle of a batch, opens it again, and comes from several handles at once. It fails with the shortest history
 after which the store has lost, changed or invented something, took what does not follow, or took half of a batch.
-docs/testing.md keeps a journal in a file of lines.
+docs/testing.md keeps a journal in rows of a table.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Protocol
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -28,6 +29,7 @@ from estate_funds.merkle import Frontier
 from estate_funds.testing.hard_journals import HAPPENING_VERBS, NUMBERS, TOLD, Happening, Journal, happening_of
 
 _HANDLES = 3
+_HISTORIES, _STEPS = 30, 20  # by default: some ten seconds for a store in a file
 
 
 class JournalStore(Protocol):
@@ -243,12 +245,17 @@ class StoreMachine(RuleBasedStateMachine):
 
         The folder is there, and another for each history. A store on a server takes its name for a name there: it is
         made of small letters, digits and underscores. `refusals` are what the store raises when it says no; any other
-        exception fails the test. `.TestCase` of the result is a test case for pytest and unittest.
+        exception fails the test. `.TestCase` of the result is a test case for pytest and unittest; it reads the whole
+        journal through every handle after each request, so its `settings` are for a few short histories.
         """
         refusals = refusals if isinstance(refusals, tuple) else (refusals,)
         name = getattr(make, "__name__", type(make).__name__)
         members = {"make": staticmethod(make), "refusals": refusals}
-        return type(f"StoreMachineOf{name.lstrip('_').capitalize()}", (cls,), members)
+        name = name.lstrip("_")
+        made: type[StoreMachine] = type(f"StoreMachineOf{name[:1].upper()}{name[1:]}", (cls,), members)
+        few = min(settings.default.max_examples, _HISTORIES) if settings.default else _HISTORIES
+        made.TestCase.settings = settings(max_examples=few, stateful_step_count=_STEPS, deadline=None)
+        return made
 
     @initialize()
     def opens(self) -> None:
