@@ -230,7 +230,7 @@ class Walk:
             anchor = max(anchor, month.first_day) if provision.claim_period == "once" else month.first_day
         elif provision.anchor == "decision":
             result = self.decision(subject, year, month)
-            anchor = result or month.first_day
+            anchor = result or max(anchor, month.first_day)
         if not self.holds_on(anchor, subject.units, f"{provision.anchor} of {subject.subject_id}"):
             return None
         counted = self.counted_on(subject, served, year, month)
