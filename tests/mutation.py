@@ -46,7 +46,7 @@ TESTS = {  # no database, no other process
         "ledger", "verbs_claims_and_loans", "verbs_corrections", "verbs_periods", "verbs_promises", "records", "thieves", "model",
         "histories",
     ),
-    "assess": ("assess", "bounds", "division", "gates", "limits", "settlement", "language", "invented", *CITIES),
+    "assess": ("assess", "walk", "bounds", "division", "gates", "limits", "settlement", "language", "invented", *CITIES),
 }  # fmt: skip
 OPTIONS = [
     "-o", "addopts=", "-q", "-m", "not long", "-p", "no:cacheprovider", "--hypothesis-profile=mutation",

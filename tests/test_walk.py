@@ -203,6 +203,8 @@ def test_the_claim_periods_that_begin_in_a_window(kind: str, start: str, end: st
         ("calendar_year", "estate", "2021-08..2021-12", []),
         ("service_year", "street", "2021-07..2021-12", [1]),
         ("service_year", "street", "2021-08..2021-12", []),
+        ("once", "street", "2021-07..2021-12", [1]),
+        ("once", "street", "2021-08..2021-12", []),
     ],
 )
 def test_a_claim_for_many_begins_with_the_period(kind: str, per: str, window: str, numbers: list[int]) -> None:
@@ -1062,3 +1064,10 @@ def test_a_requirement_of_another_provision_hides_none_of_this_one() -> None:
 @pytest.mark.parametrize(("mode", "fen"), [(Rounding.HALF_UP, 583333), (Rounding.DOWN, 583333), (Rounding.UP, 583334)])
 def test_a_yearly_amount_for_some_months(mode: Rounding, fen: int) -> None:
     assert pro_rata(1_000_000, 7, mode) == fen
+
+
+def test_a_place_among_all_is_asked_once_for_all() -> None:
+    place = '[derived.place]\nclause = "1"\ntext = "place"\nrank_of = "need"\n'
+    document = town(claim_period='"calendar_year"', counted_on='"12-31"', rates=rate(unit="CNY/place/once"), tail=place)
+    found = claims(document, several(), window="2022")
+    assert [(claim.subject.subject_id, claim.amount_fen) for claim in found] == [("a", 600), ("b", 400), ("c", 200)]
