@@ -850,6 +850,11 @@ def several() -> Registry:
     return Registry.build(estates, counts, facts=facts)
 
 
+def at_once() -> Registry:
+    estates = {name: make_estate(name, declared_households=100) for name in ("a", "b")}
+    return Registry.build(estates, {})
+
+
 def test_one_claim_for_all_of_a_street() -> None:
     document = town(
         claim_period='"calendar_year"', claim_per='"street"', payee='"street"', rates=rate(unit="CNY/need/month")
@@ -897,15 +902,31 @@ def test_what_belongs_to_nothing_has_no_claim_with_others() -> None:
     assert "subjects.csv, row 7" in str(caught.value)
 
 
-def test_one_claim_for_many_rests_on_the_result_of_each() -> None:
-    document = town(claim_period='"calendar_year"', claim_per='"street"', payee='"street"', **PASS)
-    results = [
-        Assessment("a", 2021, "pass", D("2022-01-05"), evidence=(("x", "1" * 64),)),
-        Assessment("b", 2021, "fail", D("2022-01-09")),
-    ]
-    (claim,) = claims(document, several(), *results, window="2021")
-    assert [line.outcome for line in claim.lines] == [Outcome.DUE, Outcome.FAILED]
-    assert claim.evidence == (("x", "1" * 64),)
+@pytest.mark.parametrize(
+    ("first", "second", "decided", "early"),
+    [
+        ("2022-01-05", "2022-01-09", "2022-01-09", ()),
+        ("2022-01-09", "2022-01-05", "2022-01-09", ()),
+        ("2021-12-31", "2022-01-09", "2022-01-09", ("assessed on 2021-12-31, before the period ended",)),
+        ("2022-01-05", None, "2022-01-05", ()),
+        (None, None, None, ()),
+    ],
+)
+@pytest.mark.parametrize("kind", ["calendar_year", "service_year"])
+def test_one_claim_for_many_rests_on_the_result_of_each(kind: str, first: str | None, second: str | None, decided: str | None, early: tuple[str, ...]) -> None:  # fmt: skip
+    """It is decided when the last of them is: from that day the time limit for payment runs."""
+    document = town(claim_period=f'"{kind}"', claim_per='"street"', payee='"street"', **PASS)
+    evidence = (("x", "1" * 64),)
+    number = 2021 if kind == "calendar_year" else 1
+    told = (("a", "pass", first, evidence), ("b", "fail", second, ()))
+    results = [Assessment(name, number, result, D(day), evidence=proof) for name, result, day, proof in told if day]
+    there = several() if kind == "calendar_year" else at_once()
+    (claim,) = claims(document, there, *results, window="2021")
+    outcomes = [Outcome.DUE if first else Outcome.PENDING, Outcome.FAILED if second else Outcome.PENDING]
+    assert [line.outcome for line in claim.lines] == outcomes
+    assert claim.decided_on == (D(decided) if decided else None)
+    assert claim.warnings == early
+    assert claim.evidence == (evidence if first else ())
 
 
 def test_what_a_provision_does_not_apply_to_makes_no_claim() -> None:

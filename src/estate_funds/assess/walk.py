@@ -473,7 +473,7 @@ class Walk:
     ) -> Claim:
         """The claim, with payee, day of decision and warnings."""
         sealed, subject, provision = tuple(lines), view.subject, self.provision
-        asked = [self.result(subject, line.service_year, line.months.start) for line in sealed]
+        asked = [self.result(self.registry.subject(x.subject_id), x.service_year, x.months.start) for x in sealed]
         results = asked if self.assessed else []
         decided_on = decided_on or self.decided(view, results, period)
         fund = self.document.funds.get(provision.pays_into or "")
