@@ -47,7 +47,8 @@ TESTS = {  # no database, no other process
         "histories",
     ),
     "assess": (
-        "assess", "bounds", "claim", "divide", "division", "gates", "limits", "settlement", "view", "language", "invented", *CITIES,
+        "assess", "bounds", "claim", "divide", "division", "gates", "limits", "settlement", "view", "walk",
+        "language", "invented", *CITIES,
     ),
 }  # fmt: skip
 OPTIONS = [

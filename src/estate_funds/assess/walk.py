@@ -230,7 +230,7 @@ class Walk:
             anchor = max(anchor, month.first_day) if provision.claim_period == "once" else month.first_day
         elif provision.anchor == "decision":
             result = self.decision(subject, year, month)
-            anchor = result or month.first_day
+            anchor = result or max(anchor, month.first_day)
         if not self.holds_on(anchor, subject.units, f"{provision.anchor} of {subject.subject_id}"):
             return None
         counted = self.counted_on(subject, served, year, month)
@@ -473,7 +473,7 @@ class Walk:
     ) -> Claim:
         """The claim, with payee, day of decision and warnings."""
         sealed, subject, provision = tuple(lines), view.subject, self.provision
-        asked = [self.result(subject, line.service_year, line.months.start) for line in sealed]
+        asked = [self.result(self.registry.subject(x.subject_id), x.service_year, x.months.start) for x in sealed]
         results = asked if self.assessed else []
         decided_on = decided_on or self.decided(view, results, period)
         fund = self.document.funds.get(provision.pays_into or "")
