@@ -12,6 +12,7 @@ invariants (`invariants`). Seed and version decide everything: the same numbers 
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import itertools
 import os
@@ -78,10 +79,13 @@ def live(seed: int, steps: int) -> Lived:
     place = _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="estate-funds-life-", dir=place) as folder, blocks_of(_BLOCK):
         life = Life(seed, Path(folder))
+        gc.disable()  # a life makes few circles, and all of its books are looked through for them
         try:
             life.run(steps)
         except Divergence as found:
             return Lived(life.number, life.head, life.reached, str(found))
+        finally:
+            gc.enable()
         return Lived(life.number, life.head, life.reached)
 
 

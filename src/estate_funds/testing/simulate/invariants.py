@@ -81,8 +81,8 @@ class Invariants:
         hold(hands or draft.kind is Kind.REFUSAL, 9, "maker and approver differ", entry)
         name = _COVERED[entry.seq % len(_COVERED)]  # each in its turn
         hold(_with_another(entry, name).leaf != entry.leaf, 10, f"the leaf covers the {name}", entry)
-        for at in (0, len(draft.postings) - 1) if draft.postings else ():
-            lines = list(draft.postings)
+        if draft.postings:
+            lines, at = list(draft.postings), entry.seq % len(draft.postings)
             lines[at] = lines[at]._replace(amount_fen=lines[at].amount_fen + 1)
             hold(replace(entry, draft=replace(draft, postings=tuple(lines))).leaf != entry.leaf, 10, "each line", entry)
 

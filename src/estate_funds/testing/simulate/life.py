@@ -215,16 +215,16 @@ class Life:
     def _put(self, drafts: Sequence[Draft], clerk: Clerk) -> None:
         """Put drafts to the books in one transaction, and to the model; both say the same."""
         if drafts:
-            wanted, after = self._judged(drafts, clerk)
+            one = len(drafts) == 1  # which the model takes whole or not at all
+            wanted, after = self._judged(drafts, clerk, self.model if one else self.model.copy())
             refusal = _ask(clerk.books, drafts)
             got = type(refusal).__name__ if refusal else "booked"
             if got != wanted:
                 raise InvariantBroken(f"books: {got}, model: {wanted}\n{refusal}\n{drafts}")
             self._settles(after, clerk, refusal)
 
-    def _judged(self, drafts: Sequence[Draft], clerk: Clerk) -> tuple[str, Model]:
-        """What the model says to drafts that are put to it together, and what it is after that."""
-        model = self.model.copy()
+    def _judged(self, drafts: Sequence[Draft], clerk: Clerk, model: Model) -> tuple[str, Model]:
+        """What a model says to drafts that are put to it together, and what the books are after that."""
         try:
             for draft in drafts:
                 if not _is_open(model, draft):
@@ -288,7 +288,7 @@ class Life:
         """
         if not drafts:
             return False
-        wanted, after = self._judged(drafts, clerk)
+        wanted, after = self._judged(drafts, clerk, self.model.copy())
         _ = clerk.books.ledger  # what it does before it begins is not what this is about, most of the time
         process, durable = clerk.process, [self.disk.image()]
         process.committed = lambda: durable.append(self.disk.image())
