@@ -106,7 +106,7 @@ def check_text(draft: Draft) -> None:
     for text in texts:
         demand(type(text) is str, Malformed, "text")
         demand(
-            not REFUSED.search(text) and unicodedata.is_normalized("NFC", text),
+            not REFUSED.search(text) and (text.isascii() or unicodedata.is_normalized("NFC", text)),
             Malformed,
             "visible text in normal form C",
         )

@@ -54,6 +54,7 @@ class Invariants:
     """What must hold after each entry; `sums` are the balances on their normal sides, noughts too."""
 
     sums: dict[BalanceKey, int] = field(default_factory=dict)
+    budget: dict[str, int] = field(default_factory=dict)  # of each fund, what is available and what is promised
     keys: set[str] = field(default_factory=set)
     funds: dict[str, Fund] = field(default_factory=dict)
     open_from: date = date.min
@@ -130,13 +131,19 @@ class Invariants:
     def _adds_up(self, entry: Entry) -> None:
         """2: no balance below nought, and cash behind all that is available or promised."""
         for fund, account, detail, side, fen in entry.draft.postings:
-            key = (fund, account, detail)
-            self.sums[key] = self.sums.get(key, 0) + (fen if side == NORMAL_SIDE[account] else -fen)
+            key, change = (fund, account, detail), fen if side == NORMAL_SIDE[account] else -fen
+            self.sums[key] = self.sums.get(key, 0) + change
+            if account in ("unencumbered", "encumbered"):
+                self.budget[fund] = self.budget.get(fund, 0) + change
         for fund, account, detail, _, _ in entry.draft.postings:
             hold(self.sums[fund, account, detail] >= 0, 2, f"{fund} {account} {detail} is not below nought", entry)
         for name in {p.fund for p in entry.draft.postings}:
-            backed = sum(n for (f, a, _), n in self.sums.items() if f == name and a in ("unencumbered", "encumbered"))
-            hold(backed <= self.sums.get((name, "cash", ""), 0), 2, f"cash stands behind the budget of {name}", entry)
+            hold(
+                self.budget.get(name, 0) <= self.sums.get((name, "cash", ""), 0),
+                2,
+                f"cash stands behind the budget of {name}",
+                entry,
+            )
 
     def _has_an_origin(self, entry: Entry) -> None:
         """8: each fen that goes out is of a receipt, and the parts sum to it."""
