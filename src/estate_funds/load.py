@@ -25,7 +25,7 @@ from estate_funds.exchange.ballots import ballot_facts, tallies
 from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.evidence import EvidenceFiles
 from estate_funds.exchange.facts import read_facts, read_subjects, with_households
-from estate_funds.exchange.tables import Row, file_digest, is_file, read_table, read_text
+from estate_funds.exchange.tables import Row, file_digest, is_there, read_table, read_text
 from estate_funds.policy import Document, bind, parse_document, parse_toml
 from estate_funds.registry import Assessment, Assessments, Estate, Fact, Facts, Registry, Subject, collect_estates
 
@@ -71,7 +71,7 @@ def load_document(name: str, *, folder: Path | None = None) -> Document:
     """
     if name.endswith(".toml"):
         path = (folder or Path()) / name
-        if not is_file(path):
+        if not is_there(path):
             raise UnknownDocument("there is no such document file", got=str(path))
         return parse_document(read_text(path), source=path.name)
     if name not in (known := shipped_documents()):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 import typer
 
 from estate_funds.errors import EstateFundsError, InputError, InvariantBroken, LedgerNotFound, Refusal
+from estate_funds.exchange.tables import is_there
 
 if TYPE_CHECKING:
     from estate_funds.books import Books
@@ -84,14 +85,6 @@ def refuse_folder(ledger: str) -> None:
         inside = [path for path in (Path(ledger, "out", "ledger.db"), Path(ledger, "ledger.db")) if path.is_file()]
         fix = f"did you mean {inside[0]}?" if inside else "name the ledger's file, or its URL"
         raise LedgerNotFound("this is a folder, not a ledger", where=ledger, fix=fix)
-
-
-def is_there(name: str, kind: Callable[[Path], bool] = Path.is_file) -> bool:
-    """Whether a file, or a folder, of that name is there; not for what no system takes as a name."""
-    try:
-        return kind(Path(name))
-    except (OSError, ValueError):
-        return False
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:

@@ -19,7 +19,6 @@ from estate_funds.cli.common import (
     LedgerArgument,
     day_of,
     guarded,
-    is_there,
     open_books,
     read_checkpoint,
     read_text,
@@ -27,6 +26,7 @@ from estate_funds.cli.common import (
     waiting,
 )
 from estate_funds.errors import CheckpointError, DateError, InputError
+from estate_funds.exchange.tables import is_there
 from estate_funds.text import counted, table
 
 if TYPE_CHECKING:

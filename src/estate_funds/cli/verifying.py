@@ -14,8 +14,9 @@ from pathlib import Path
 
 from estate_funds.checkpoint import PROOF_FORMAT, Checkpoint, Growth, Inclusion, VerifierKey, parse_note
 from estate_funds.checkpoint import verify as verify_note
-from estate_funds.cli.common import is_there, open_books, read_bytes, read_checkpoint, read_text, refuse_folder
+from estate_funds.cli.common import open_books, read_bytes, read_checkpoint, read_text, refuse_folder
 from estate_funds.errors import CheckpointError, InputError, LedgerNotFound, SealBroken
+from estate_funds.exchange.tables import is_there
 from estate_funds.merkle import leaf_hash
 from estate_funds.text import counted
 

@@ -91,10 +91,10 @@ class Row:
         return value if isinstance(value, Fraction) else None
 
 
-def is_file(path: Path) -> bool:
-    """Whether a file is there; not for what no system takes as a name: too long, or with a NUL in it."""
+def is_there(name: str | Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Whether a file, or a folder, is there; not for what no system takes as a name: too long, or with a NUL in it."""
     try:
-        return path.is_file()
+        return kind(Path(name))
     except (OSError, ValueError):
         return False
 

@@ -43,9 +43,7 @@ class Ledger:
 
     funds: dict[str, Fund] = field(default_factory=dict)
     balances: dict[BalanceKey, int] = field(default_factory=dict)  # those that are not 0
-    inflows: dict[tuple[str, int], int] = field(
-        default_factory=dict
-    )  # fund, year -> authority that came in; no noughts
+    inflows: dict[tuple[str, int], int] = field(default_factory=dict)  # fund, year -> what came in; no noughts
     keys: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # key -> sequence, digest of content
     booked: dict[int, Booked] = field(default_factory=dict)  # sequence -> what a mirror or a claim-back asks for
     reversed: set[int] = field(default_factory=set)

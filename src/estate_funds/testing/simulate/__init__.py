@@ -92,7 +92,7 @@ def live(seed: int, steps: int) -> Lived:
 def simulate(seed: int, steps: int, *, workers: int = 1) -> Iterator[Outcome]:
     """Lives of the seeds from `seed` on until there were so many steps; the outcome so far after each of them.
 
-    Which lives there are does not depend on `workers`, the number of processes; one is this process itself.
+    Which lives there are does not depend on `workers`, the number of processes; where it is 1, that is this one.
     """
     outcome, began = Outcome(seed), time.monotonic()
     with contextlib.closing(_lives(seed, min(steps, LONGEST), workers)) as lives:

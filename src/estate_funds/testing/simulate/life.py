@@ -21,7 +21,7 @@ from estate_funds.audit import Severity
 from estate_funds.books import Books
 from estate_funds.calendar import Month
 from estate_funds.errors import EstateFundsError, InvariantBroken, Refusal, SealBroken, StoreError
-from estate_funds.evidence import EvidenceFolder
+from estate_funds.evidence import EvidenceFolder, folder_beside
 from estate_funds.journal import Draft
 from estate_funds.ledger import Ledger
 from estate_funds.merkle import tree_root
@@ -63,6 +63,11 @@ class Clerk:
     today: date = BEGINS
     _books: Books | None = None
 
+    @property
+    def clock(self) -> date:
+        """What its clock says."""
+        return self.today + timedelta(days=self.ahead)
+
     def starts(self) -> None:
         """A new process; the books are opened when they are first wanted."""
         self.process.is_swept()
@@ -84,12 +89,12 @@ class _Books(Books):
 
     @property
     def today(self) -> date:
-        return self.clerk.today + timedelta(days=self.clerk.ahead)
+        return self.clerk.clock
 
 
 @dataclass
 class _Kept:
-    """Books as they once were: what was on the disk, the model, what was known, and a note that was sealed outside."""
+    """Books as they once were: what was on the disk, the model, and a checkpoint that somebody kept outside."""
 
     image: Image
     model: Model
@@ -144,11 +149,10 @@ class Life:
         return f"{len(self.model.entries)}:{tree_root(b''.join(e.leaf for e in self.model.entries)).hex()}"
 
     def _begin(self) -> None:
-        papers = EvidenceFolder(self.folder / "books.db.evidence")
         self._clock()
-        books = self.clerks[0].books
+        papers = EvidenceFolder(folder_beside(self.disk.path))
         for kind in _PAPERS:
-            (books.evidence or papers).add_bytes(kind.encode())
+            papers.add_bytes(kind.encode())
         self._put([open_fund(f, on=BEGINS, hands=HANDS) for f in (*events.FUNDS, *district.funds())], self.clerks[0])
         self._put(self.district.appropriations(self.day, "first"), self.clerks[1])
 
@@ -228,7 +232,7 @@ class Life:
         try:
             for draft in drafts:
                 if not _is_open(model, draft):
-                    model.post(draft, recorded=clerk.today + timedelta(days=clerk.ahead))
+                    model.post(draft, recorded=clerk.clock)
         except Refusal as refusal:
             return type(refusal).__name__, self.model
         return "booked", model
@@ -236,7 +240,7 @@ class Life:
     def _settles(self, after: Model, clerk: Clerk, refusal: Refusal | None) -> None:
         """What was asked is done with: the books have it as the model has, each new entry keeps the invariants."""
         self.model = after
-        recorded = max(clerk.today + timedelta(days=clerk.ahead), _last_day(after))
+        recorded = max(clerk.clock, _last_day(after))
         if refusal is not None:
             self.reached[f"refusal: {type(refusal).__name__}"] += 1
             assert isinstance(refusal.asked, Draft)
@@ -275,7 +279,7 @@ class Life:
         """The clock of a writer is wrong for one request, and is set right: whoever was ahead holds up the others."""
         clerk.ahead = self.random.choice((1, 1, 3, 20)) if fault.endswith("ahead") else -self.random.choice((1, 2, 400))
         drafts = self._asked(clerk)
-        if self.known.ledger.recorded > clerk.today + timedelta(days=clerk.ahead):
+        if self.known.ledger.recorded > clerk.clock:
             self.reached["event: recording runs backwards"] += 1
         self._put(drafts, clerk)
         clerk.ahead = 0
