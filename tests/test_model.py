@@ -659,7 +659,7 @@ def test_what_is_clean_in_each_field_is_clean(books: Books) -> None:
     assert outcome(lambda: desk.ledger.check(parted, recorded=TODAY)) in ("Malformed", "booked")
 
 
-@pytest.mark.parametrize("asked", ["huge", "late and to another", "one side", "nobody"])
+@pytest.mark.parametrize("asked", ["huge", "late and to another", "one side", "nobody", "open, on nothing"])
 def test_of_two_faults_the_first_is_named(books: Books, asked: str) -> None:
     desk, model = books.desk, books.model
     books.book(desk.promising(SHARE, 10, "works", expires=date(2022, 1, 6)))
@@ -669,5 +669,6 @@ def test_of_two_faults_the_first_is_named(books: Books, asked: str) -> None:
         "late and to another": (desk.spending(SHARE, 1, payee="other", on=date(2022, 1, 7), against="works"), "PromiseExpired"),
         "one side": (replace(turned, postings=tuple(p._replace(side="X") for p in turned.postings)), "Malformed"),
         "nobody": (desk.spending(SHARE, 1, payee="", purpose="banquet"), "Malformed"),
+        "open, on nothing": (replace(open_fund(SHARE, on=TODAY, hands=HANDS), key="again", document="", clause="", narrative="x"), "UnknownFund"),
     }[asked]  # fmt: skip
     assert compare(desk, model, draft) == error

@@ -138,6 +138,9 @@ def _check_definition(ledger: Ledger, draft: Draft) -> None:
             got=draft.terms,
             wanted=fund.to_terms(),
         )
+    if (fund.fund_id in ledger.funds) != (draft.kind is Kind.AMEND_FUND):
+        state, fix = ("already open", "amend it") if draft.kind is Kind.OPEN_FUND else ("not open", "open it first")
+        raise UnknownFund(f"the fund {fund.fund_id!r} is {state}", where=draft.key, got=draft.kind, fix=fix)
     if not (draft.document and draft.clause):
         raise Malformed("a fence rests on a document and a clause", where=draft.key, got="none", wanted="both")
     years = fund.surplus_after_years
@@ -148,9 +151,6 @@ def _check_definition(ledger: Ledger, draft: Draft) -> None:
             got=f"surplus after {years} years",
             wanted=f"1 to {_MOST_YEARS} years, in a fund that carries forward",
         )
-    if (fund.fund_id in ledger.funds) != (draft.kind is Kind.AMEND_FUND):
-        state, fix = ("already open", "amend it") if draft.kind is Kind.OPEN_FUND else ("not open", "open it first")
-        raise UnknownFund(f"the fund {fund.fund_id!r} is {state}", where=draft.key, got=draft.kind, fix=fix)
     if fund.held_for_others and not (fund.carry_forward and not years):
         raise Malformed(
             "money held for others does not lapse",

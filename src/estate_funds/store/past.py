@@ -19,6 +19,7 @@ from estate_funds.ledger.shapes import MIRRORS
 from estate_funds.store.rows import Statements, read_one, read_some, run, run_among
 
 _MIRRORS = ", ".join(f"'{kind.value}'" for kind in sorted(MIRRORS))
+_REMEMBERED = 4_096  # promises: what is kept of the past stays small however long the journal is
 _ENCUMBERED = Account.ENCUMBERED.value
 
 
@@ -34,6 +35,7 @@ class StoredPast:
         # Of these it is known that no entry has them, which for entries up to `upto` never changes.
         self.unused_keys: frozenset[str] = frozenset()
         self.unused_references: frozenset[str] = frozenset()
+        self._made: dict[tuple[str, str], Promise | None] = {}  # of promises asked for before: the gate asks again
 
     def within(self, connection: Connection) -> None:
         """Ask on this connection until the transaction is over that is under way there."""
@@ -91,7 +93,12 @@ class StoredPast:
 
     def promise(self, fund: str, reference: str) -> Promise | None:
         """The promise as the entries that touch `encumbered` for it, in order, leave it: see `grown`."""
-        return self.promises([(fund, reference)]).get((fund, reference))
+        pair = (fund, reference)
+        if pair not in self._made:
+            if len(self._made) >= _REMEMBERED:
+                self._made.clear()
+            self._made[pair] = self.promises([pair]).get(pair)
+        return self._made[pair]
 
     def promises(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Promise]:
         """Those of many promises, by fund and reference, that were made."""

@@ -51,6 +51,8 @@ T = TypeVar("T")
 HANDS = Hands("王敏", "李强")
 SOURCES = ("city treasury", "district treasury", "owners")
 REFERENCES = ("works-1", "works-2", "roof", "lift-3")
+_AVAILABLE = Account.UNENCUMBERED.value
+_BACKING = {Account.CASH.value: 1, _AVAILABLE: -1, Account.ENCUMBERED.value: -1}
 _RECENT = 24  # of what was booked, how far back an event reaches
 
 
@@ -174,7 +176,8 @@ class _Scene:
         """A permit and its fund: mostly one that is in force, of a fund that has something left."""
         among = self.every_permit(leaves)
         usable = [(f, p) for f, p in among if p.start <= self.day and (p.until is None or self.day < p.until)]
-        usable = [(f, p) for f, p in usable if self.left(f)]
+        has_some = {f.fund_id for f in self.ledger.funds.values() if self.left(f)}
+        usable = [(f, p) for f, p in usable if f.fund_id in has_some]
         return self.choose(usable if usable and self.mostly() else among)
 
     def mostly(self) -> bool:
@@ -186,7 +189,7 @@ class _Scene:
 
     def left(self, fund: Fund) -> int:
         """What a fund has available this year."""
-        return self.ledger.balance(fund.fund_id, Account.UNENCUMBERED, str(self.day.year))
+        return self.ledger.balances.get((fund.fund_id, _AVAILABLE, str(self.day.year)), 0)
 
     def crossing(self) -> tuple[Fund, Permit, Fund]:
         """A permit between funds: who gives, by what, and who takes."""
@@ -446,10 +449,14 @@ def _reverses_in_the_other_colour(s: _Scene) -> list[Draft]:
 
 
 def _surrenders(s: _Scene) -> list[Draft]:
-    fund = s.choose([f for f in s.ledger.funds.values() if s.ledger.surplus_cash(f.fund_id)])
+    surplus = dict.fromkeys(s.ledger.funds, 0)  # cash that no budget stands for
+    for (fund_id, account, _), fen in s.ledger.balances.items():
+        if account in _BACKING:
+            surplus[fund_id] += _BACKING[account] * fen
+    fund = s.choose([f for f in s.ledger.funds.values() if surplus[f.fund_id]])
     given = (Account.FUNDING.value, Account.TRANSFER_IN.value)
     source = s.choose(sorted(d for f, a, d in s.ledger.balances if f == fund.fund_id and a in given))
-    fen = s.amount(s.ledger.surplus_cash(fund.fund_id))
+    fen = s.amount(surplus[fund.fund_id])
     return [surrender(fund, source, fen, clause="5", narrative="surplus", **s.told)]
 
 

@@ -103,13 +103,10 @@ def check_text(draft: Draft) -> None:
     texts = [getattr(draft, name) for name in TEXTS]
     texts += [part for term in draft.terms for part in term] + [part for line in draft.evidence for part in line]
     texts += [part for line in draft.postings for part in line[:4]]
-    for text in texts:
-        demand(type(text) is str, Malformed, "text")
-        demand(
-            not REFUSED.search(text) and (text.isascii() or unicodedata.is_normalized("NFC", text)),
-            Malformed,
-            "visible text in normal form C",
-        )
+    demand({type(text) for text in texts} == {str}, Malformed, "text")
+    demand(not REFUSED.search(" ".join(texts)), Malformed, "visible text")
+    normal = all(text.isascii() or unicodedata.is_normalized("NFC", text) for text in texts)
+    demand(normal, Malformed, "text in normal form C")
     demand(all(draft.terms), Malformed, "a term has a part")
     demand(
         all(type(line[4]) is int and abs(line[4]) <= LARGEST for line in draft.postings), Malformed, "64 bits of fen"

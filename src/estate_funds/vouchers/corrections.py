@@ -227,5 +227,7 @@ def _visible(value: object) -> str:
     text = _said(value)
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}... ({len(text)} characters)"
+    if text.isascii() and text.isprintable():
+        return text
     shown = INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
     return unicodedata.normalize("NFC", shown)
