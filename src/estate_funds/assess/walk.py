@@ -61,6 +61,17 @@ class Priced:
     split: PayerSplit | None
     exact_fen: Fraction
     units: int = 1
+    factor: Fraction = Fraction(0)  # how often the rate is due in these months: 12, or 7/12 of a year
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """The runs of a period before rounding: what each costs, and the day on which its base was counted."""
+
+    view: View
+    lines: list[Priced]
+    counted: list[date]
+    anchor: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +175,20 @@ class Walk:
 
     def lines(self, subject: Subject, served: Months, number: int, period: Months) -> Found | None:
         """Split the period where anything changes, price each run, round, bound, divide among payers."""
+        pricing = self.pricing(subject, served, number, period)
+        if pricing is None:
+            return None
+        view, priced, day = pricing.view, pricing.lines, pricing.anchor
+        amounts = self.rounded(priced)
+        asked = [p.outcome is not Outcome.ENDED for p in priced]
+        would_be = bounded(
+            self.provision, view, [n if a else 0 for n, a in zip(amounts, asked, strict=True)], asked, day
+        )
+        view.take_lacking()
+        return Found(view, period, self.finished(view, priced, amounts, day), sum(would_be.fen), day)
+
+    def pricing(self, subject: Subject, served: Months, number: int, period: Months) -> Pricing | None:
+        """The runs of a period with their exact prices; None for what the provision is not about."""
         runs = list(self.runs(subject, served, period))
         if not runs or not self.applies(self.view(subject, number, runs[0][0].counted, period.start)):
             return None
@@ -171,13 +196,7 @@ class Walk:
         priced = [self.price(view, run, months, period) for view, (run, months) in zip(views, runs, strict=True)]
         for view in views[1:]:
             views[0].remember(view)
-        amounts, view, day = self.rounded(priced), views[0], runs[0][0].anchor
-        asked = [p.outcome is not Outcome.ENDED for p in priced]
-        would_be = bounded(
-            self.provision, view, [n if a else 0 for n, a in zip(amounts, asked, strict=True)], asked, day
-        )
-        view.take_lacking()
-        return Found(view, period, self.finished(view, priced, amounts, day), sum(would_be.fen), day)
+        return Pricing(views[0], priced, [run.counted for run, _ in runs], runs[0][0].anchor)
 
     def applies(self, view: View) -> bool:
         """Whether the provision is about a subject at all; what is not known yet may be."""
@@ -330,8 +349,9 @@ class Walk:
         counted = f" (of {number_text(whole)})" if whole is not None and whole != base else ""
         formula = how_much + factor_text + counted
         return Priced(
-            months, year, base, measure, value, formula, outcome, reason + how, clause, split, exact_fen, units
-        )
+            months, year, base, measure, value, formula, outcome, reason + how, clause, split, exact_fen, units,
+            factor,
+        )  # fmt: skip
 
     def value_of(self, rate: Rate, year: int, view: View, *, strict: bool) -> tuple[Fraction | None, str]:
         """The rate of a subject in a service year, or why it has ended; None, and nothing, while a fact is missing.

@@ -1,0 +1,10 @@
+"""Every household of a register at once: the columnar twin of `assess`, over Arrow batches and any number of workers.
+
+A provision of a case is *compiled* (`program`): the plain `assess` is asked once for each of the few ways in which
+rows differ, and what it says is kept in integer tables. A row of the register then costs a few look-ups, however many
+months, tiers and versions there are. What rests on numbers of the row itself, such as its area, is computed exactly in
+columns (`numbers`). Totals are counts times tables, in integers: the same bytes for any order and partitioning.
+
+coding (a row's codes) -> program (what each code is owed) -> table (look-ups) -> files, run (partitions, executors)
+beside them: divide (sum 2 in groups), duplicates (the same unit twice), sweep (what if)
+"""
