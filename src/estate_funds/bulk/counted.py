@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from estate_funds.assess import Claim, Outcome
+from estate_funds.assess import Line, Outcome
 from estate_funds.assess.settlement import with_advance
-from estate_funds.assess.walk import Pricing, Walk
+from estate_funds.assess.walk import Priced, Walk
 from estate_funds.bulk.coding import (
     EPOCH,
     FAR,
@@ -172,14 +172,29 @@ class Appraiser:
             claim = walk.seal_group(group, number, [(found.view, period, found.lines)])
         else:
             (claim,) = with_advance(walk, number, found)
-        _check_sum(walk, pricing, claim)
-        for line, counted in zip(claim.lines, pricing.counted, strict=True):
-            fen = {share.payer: share.fen for share in line.shares}
-            if line.outcome is Outcome.PENDING:
-                fen = {PENDING: line.potential_fen}
+        month = str(claim.months.start)
+        for priced, line, counted in zip(pricing.lines, claim.lines, pricing.counted, strict=True):
+            added = self.adds(priced, line)
             day = _OWN_START if counted <= estate.service_start else counted.toordinal() - EPOCH
-            if any(fen.values()):
-                yield day, tuple((str(claim.months.start), payer, n) for payer, n in sorted(fen.items()))
+            if any(added.values()):
+                yield day, tuple((month, payer, fen) for payer, fen in sorted(added.items()))
+
+    def adds(self, priced: Priced, line: Line) -> dict[str, int]:
+        """The fen that one household adds to a line, by payer; BulkError where that is no whole number for each."""
+        if line.outcome not in (Outcome.DUE, Outcome.PENDING):
+            return {}
+        whole = self.walk.provision.rounding.round(priced.exact_fen) == priced.exact_fen
+        if not whole or any((share.share * line.amount_fen).denominator != 1 for share in line.shares):
+            raise BulkError(
+                "what one household adds to the claim of its estate is no whole number of fen for each payer",
+                where=f"{self.walk.document.id} {self.walk.provision_id}, {line.subject_id} {line.months}",
+                got=f"{priced.exact_fen} fen, {' '.join(f'{s.payer} {s.share}' for s in line.shares)}",
+                wanted="whole fen: the sum is rounded, and has no parts by household",
+                fix="assess the estates: estate-funds run",
+            )
+        if line.outcome is Outcome.PENDING:
+            return {PENDING: line.potential_fen}
+        return {share.payer: share.fen for share in line.shares}
 
 
 def alone(walk: Walk, estate: Estate) -> Walk:
@@ -189,21 +204,6 @@ def alone(walk: Walk, estate: Estate) -> Walk:
     units = {key: unit for key, unit in full.units.items() if subject.units.get(unit.kind) == unit.name}
     small = Registry({estate.estate_id: estate}, {estate.estate_id: ONE}, facts=full.facts, units=units)
     return Walk(walk.document, walk.provision_id, walk.provision, small, walk.assessments, walk.above, walk.below)
-
-
-def _check_sum(walk: Walk, pricing: Pricing, claim: Claim) -> None:
-    """BulkError where what a household adds is no whole number of fen for each payer: then claims are no such sums."""
-    for priced, line in zip(pricing.lines, claim.lines, strict=True):
-        whole = walk.provision.rounding.round(priced.exact_fen) == priced.exact_fen
-        parts = all((share.share * line.amount_fen).denominator == 1 for share in line.shares)
-        if line.outcome in (Outcome.DUE, Outcome.PENDING) and not (whole and parts):
-            raise BulkError(
-                "what one household adds to the claim of its estate is no whole number of fen for each payer",
-                where=f"{walk.document.id} {walk.provision_id}, {claim.subject.subject_id} {claim.period_name}",
-                got=f"{priced.exact_fen} fen, {' '.join(f'{s.payer} {s.share}' for s in line.shares)}",
-                wanted="whole fen: the sum is rounded, and has no parts by household",
-                fix="assess the estates: estate-funds run",
-            )
 
 
 def _worth(
