@@ -5,6 +5,6 @@ rows differ, and what it says is kept in integer tables. A row of the register t
 months, tiers and versions there are. What rests on numbers of the row itself, such as its area, is computed exactly in
 columns (`numbers`). Totals are counts times tables, in integers: the same bytes for any order and partitioning.
 
-coding (a row's codes) -> program (what each code is owed) -> table (look-ups) -> files, run (partitions, executors)
-beside them: divide (sum 2 in groups), duplicates (the same unit twice), sweep (what if)
+coding (a row's codes) -> counted, own (what each code is owed) -> program -> files, run (partitions, executors)
+beside them: divide, bills (sum 2 in groups), sweep (what if), duplicates (the same unit twice), table (bare look-ups)
 """
