@@ -22,7 +22,7 @@ import pyarrow.parquet
 
 from estate_funds.calendar import NEAR
 from estate_funds.errors import CellError, ColumnError, TableError
-from estate_funds.exchange.ids import hashes
+from estate_funds.exchange.ids import among, hashes
 from estate_funds.exchange.tables import Column, Row, check_header, header_of, parse_cell, read_table
 from estate_funds.registry import Estate, Headcount, Household, count_households
 
@@ -176,7 +176,7 @@ def _distinct(ids: pa.ChunkedArray) -> bool:
     shared = in_order[1:][in_order[1:] == in_order[:-1]]
     if not len(shared):
         return True
-    alike = ids.filter(pa.array(np.isin(found, shared)))
+    alike = ids.filter(pa.array(among(found, shared)))
     return len(pc.unique(alike)) == len(alike)
 
 

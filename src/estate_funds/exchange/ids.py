@@ -54,6 +54,19 @@ def hashes(column: pa.Array | pa.ChunkedArray) -> Hashes:
     return found
 
 
+def among(column: Hashes, known: Hashes) -> npt.NDArray[np.bool_]:
+    """Which hashes of a column are among known ones; `known` is ascending. Bool, shape (rows,).
+
+    >>> among(np.array([7, 3, 9], np.uint64), np.array([3, 7], np.uint64)).tolist()
+    [True, True, False]
+    """
+    if not len(known):
+        return np.zeros(len(column), np.bool_)
+    at = np.searchsorted(known, column)
+    at[at == len(known)] = 0
+    return np.asarray(known[at] == column, np.bool_)
+
+
 def _pieces(array: pa.Array) -> Iterator[Hashes]:
     """The hashes of one array, some rows at a time."""
     if array.null_count:
@@ -142,4 +155,4 @@ def _mix(state: Hashes, words: Hashes) -> None:
     state ^= state >> _29
 
 
-__all__ = ["Hashes", "hashes"]
+__all__ = ["Hashes", "among", "hashes"]
