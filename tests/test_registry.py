@@ -117,6 +117,7 @@ def test_a_household_twice_or_in_two_estates_is_refused_with_both_rows(tmp_path:
      ("household_id,estate_id,registered_on\nh,a,2020-02-30\n", CellError, "row 2, column registered_on"),
      ("household_id,estate_id,registered_on\n,a,2020-02-03\n", CellError, "row 2, column household_id"),
      ("household_id,estate_id,registered_on\nh,a,\n", CellError, "row 2, column registered_on"),
+     ("household_id,estate_id,registered_on\nh,a,0001-01-01\n", CellError, "too far off"),
      ("household_id,estate_id,registered_on\nh,q,2020-01-01\n", CellError, "row 2, column estate_id"),
      ("household_id,estate_id,registered_on,removed_on\nh,a,2020-01-01,2020-01-01\n", CellError, "before it is registered"),
      ("household_id,estate_id,registered_on\nh,a,2020-01-01,9\n", TableError, "more or fewer cells"),

@@ -7,12 +7,14 @@ it says what is wrong and where, or finds only blanks and empty rows and counts.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -20,6 +22,7 @@ import pyarrow.parquet
 
 from estate_funds.calendar import NEAR
 from estate_funds.errors import CellError, ColumnError, TableError
+from estate_funds.exchange.ids import among, hashes
 from estate_funds.exchange.tables import Column, Row, check_header, header_of, parse_cell, read_table
 from estate_funds.registry import Estate, Headcount, Household, count_households
 
@@ -41,6 +44,7 @@ _MOST_ROWS, _MOST_ROWS_A_BYTE = 1_000_000, 64
 _MOST_BYTES, _MOST_RATIO = 1 << 26, 200
 _EPOCH = date(1970, 1, 1).toordinal()
 _LOW_32 = (1 << 32) - 1
+_FEW = 1_000  # rows that tell whether it is worth while to look at the order of all
 _TYPES = {
     "household_id": pa.string(),
     "estate_id": pa.string(),
@@ -56,9 +60,8 @@ def read_households(path: Path, estates: Mapping[str, Estate]) -> dict[str, Head
     absent). Raises ColumnError, CellError or DuplicateRow with file and row.
     """
     table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    if table is None or not len(table) or not _sound(table, estates):
-        return count_households(_rows(path), estates, source=path.name)
-    return _counts(table, estates)
+    counts = _checked(table, estates) if table is not None and len(table) else None
+    return count_households(_rows(path), estates, source=path.name) if counts is None else counts
 
 
 def _read_csv(path: Path) -> pa.Table | None:
@@ -133,23 +136,28 @@ def _far(days: pa.ChunkedArray) -> str | None:
     return next((f"day {end} from 1970-01-01" for end in ends if end is not None and not low <= end <= high), None)
 
 
-def _sound(table: pa.Table, estates: Mapping[str, Estate]) -> bool:
-    """Whether every row is right: no empty cell, each household once, known estates, removed after registered."""
-    ids = table["household_id"].combine_chunks()
+def _checked(table: pa.Table, estates: Collection[str]) -> dict[str, Headcount] | None:
+    """The counts, or None unless every row is right: no empty cell, each household once, estates known, days in order.
+
+    The three long parts are independent and let go of the interpreter, so they share the cores that Arrow may use.
+    """
+    places = pc.index_in(table["estate_id"], value_set=pa.array(list(estates), pa.string()))
     required = ("household_id", "estate_id", "registered_on")
-    if any(table[name].null_count for name in required):
-        return False
-    if not _plain(ids):
-        return False
-    if not _distinct(ids) or not set(pc.unique(table["estate_id"]).to_pylist()) <= set(estates):
-        return False
-    if "removed_on" not in table.column_names:
-        return True
-    late = pc.less_equal(table["removed_on"], table["registered_on"])
-    return not pc.any(late).as_py()
+    if places.null_count or any(table[name].null_count for name in required):
+        return None
+    if any(_far(table[name]) for name in ("registered_on", "removed_on") if name in table.column_names):
+        return None
+    if "removed_on" in table.column_names:
+        late = pc.less_equal(table["removed_on"], table["registered_on"])
+        if pc.any(late).as_py():
+            return None
+    with ThreadPoolExecutor(min(3, pa.cpu_count())) as pool:
+        counts = pool.submit(_counts, table, places, estates)
+        checks = [pool.submit(check, table["household_id"]) for check in (_distinct, _plain)]
+        return counts.result() if all(check.result() for check in checks) else None
 
 
-def _plain(ids: pa.Array) -> bool:
+def _plain(ids: pa.ChunkedArray) -> bool:
     """Whether ids are printable, in one form (NFKC), and without blanks around them: look-alikes would count twice."""
     if pc.all(pc.string_is_ascii(ids)).as_py():
         same = pc.ascii_trim_whitespace(ids).equals(ids)
@@ -158,46 +166,70 @@ def _plain(ids: pa.Array) -> bool:
     return bool(same and pc.all(pc.utf8_is_printable(ids)).as_py())
 
 
-def _distinct(ids: pa.Array) -> bool:
-    """Whether no id stands twice; a file in order of ids needs no hash table."""
-    if len(ids) < 2 or pc.all(pc.less(ids[:-1], ids[1:])).as_py():
+def _distinct(ids: pa.ChunkedArray) -> bool:
+    """Whether no id stands twice: a file in order of ids needs no second look, another one a hash of each, sorted.
+
+    Two ids may share a hash; where some do, they are compared themselves.
+    """
+    if all(pc.all(pc.less(some[:-1], some[1:])).as_py() for some in (ids[:_FEW], ids)):
         return True
-    return len(pc.unique(ids)) == len(ids)
+    found = hashes(ids)
+    in_order = np.sort(found)
+    shared = in_order[1:][in_order[1:] == in_order[:-1]]
+    if not len(shared):
+        return True
+    alike = ids.filter(pa.array(among(found, shared)))
+    return len(pc.unique(alike)) == len(alike)
 
 
-def _counts(table: pa.Table, estates: Mapping[str, Estate]) -> dict[str, Headcount]:
+def _counts(table: pa.Table, places: pa.ChunkedArray, estates: Collection[str]) -> dict[str, Headcount]:
     """Arrivals and departures per estate and day, sorted and summed as columns; an estate's headcount is a slice.
 
-    The key of a change is one int64: the estate's position, then the day's ordinal in the low 32 bits.
+    The key of a change is one int64: from the top the estate's position, the day's ordinal in 32 bits, and whether the
+    household leaves. `places` holds the position of each row's estate, int32.
     """
-    position = pc.index_in(table["estate_id"], value_set=pa.array(list(estates), pa.string())).cast(pa.int64())
-    high = pc.shift_left(position, 32)
-    keys, changes = [], []
-    for name, sign in (("registered_on", 1), ("removed_on", -1)):
-        if name in table.column_names and table[name].null_count < len(table):
-            day = pc.add(table[name].cast(pa.int32()).cast(pa.int64()), _EPOCH)
-            counted = pc.value_counts(pc.drop_null(pc.add(high, day)))
-            keys.append(counted.field("values"))
-            changes.append(pc.multiply(counted.field("counts"), sign))
-    key, change = pa.concat_arrays(keys), pa.concat_arrays(changes)
-    order = pc.sort_indices(key)
-    key = key.take(order)
-    running = _integers(pc.cumulative_sum(change.take(order)))
-    days = _integers(pc.bit_wise_and(key, _LOW_32))
-    at = _integers(key)
+    changes = [_changes(places, table["registered_on"], leaves=0)]
+    if "removed_on" in table.column_names and table["removed_on"].null_count < len(table):
+        changes.append(_changes(places, table["removed_on"], leaves=1))
+    keys = np.concatenate(changes) if len(changes) > 1 else changes[0]
+    keys.sort()
+    differs = np.empty(len(keys), np.bool_)  # where another estate, day or direction begins
+    differs[0] = True
+    np.not_equal(keys[1:], keys[:-1], out=differs[1:])
+    first = np.flatnonzero(differs)
+    number = np.diff(first, append=len(keys))
+    keys = keys[first]
+    np.negative(number, out=number, where=(keys & 1).astype(np.bool_))
+    running = _integers(np.cumsum(number))
+    days_of = _integers((keys >> 1) & _LOW_32)
+    ends = np.searchsorted(keys, np.arange(1, len(estates) + 1, dtype=np.int64) << 33).tolist()
     found, start = {}, 0
-    for number, estate_id in enumerate(estates):
-        end = bisect_left(at, (number + 1) << 32, lo=start)
+    for estate_id, end in zip(estates, ends, strict=True):
         if end > start:
-            found[estate_id] = Headcount(days[start:end], running[start:end], running[start - 1] if start else 0)
+            found[estate_id] = Headcount(days_of[start:end], running[start:end], running[start - 1] if start else 0)
         start = end
     return found
 
 
-def _integers(column: pa.Array) -> array[int]:
-    """An int64 column without nulls as a standard array."""
+def _changes(places: pa.ChunkedArray, days: pa.ChunkedArray, *, leaves: int) -> npt.NDArray[np.int64]:
+    """The key of each row that has a day, as `_counts` wants it."""
+    numbers = days.cast(pa.int32())
+    if numbers.null_count:
+        there = numbers.is_valid()
+        places, numbers = places.filter(there), numbers.filter(there)
+    keys: npt.NDArray[np.int64] = places.to_numpy().astype(np.int64)
+    keys <<= 33
+    days_in_order = numbers.to_numpy() + np.int32(_EPOCH)
+    days_in_order <<= 1
+    days_in_order += leaves
+    keys += days_in_order
+    return keys
+
+
+def _integers(column: npt.NDArray[np.int64]) -> array[int]:
+    """A column of int64 as a standard array, whose items are plain integers."""
     whole = array("q")
-    whole.frombytes(memoryview(column.buffers()[1])[column.offset * 8 : (column.offset + len(column)) * 8])
+    whole.frombytes(column.astype(np.int64, copy=False).view(np.uint8).data)
     return whole
 
 
