@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-from estate_funds.bulk.program import Program, compile_case
 from estate_funds.bulk.run import run as run_program
 
 from estate_funds import load_case
+from estate_funds.bulk.program import Program, compile_case
 
 CLAIM = "donghu-2021-17/award"
 
