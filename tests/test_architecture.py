@@ -16,7 +16,7 @@ SOURCE = ROOT / "src" / "estate_funds"
 ROOMS = [
     "errors", "text", "money", "calendar", "policy", "policies", "registry", "assess", "duties", "ballots", "merkle", "checkpoint",
     "funds", "journal", "ledger", "vouchers", "provenance", "audit", "columns", "store", "evidence", "exchange", "case", "load",
-    "whatif", "report", "books", "testing", "verifier", "cli",
+    "whatif", "bulk", "report", "books", "testing", "verifier", "cli",
 ]  # fmt: skip
 PURE = ROOMS[: ROOMS.index("audit") + 1]
 IMPURE = {
@@ -36,8 +36,8 @@ IMPURE = {
     "uuid",
 }
 ONLY_IN = {
-    "pyarrow": {"exchange", "columns", "store"},
-    "numpy": {"columns", "store"},
+    "pyarrow": {"exchange", "columns", "store", "bulk"},
+    "numpy": {"columns", "store", "bulk"},
     "cryptography": {"checkpoint"},
     "alembic": {"store"},
     "sqlmodel": {"store"},
