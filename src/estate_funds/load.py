@@ -39,7 +39,9 @@ def load_case(folder: str | Path, *, households: bool = True) -> Case:
     """Read a case folder and check all of it: case.toml, its documents, and every table beside it.
 
     Without `households`, the rows of the register lie elsewhere: its household file is left alone, no estate needs
-    any, and control totals of households are not asked for. Raises an InputError (CaseError, PolicyError, ColumnError, CellError, DuplicateRow, ControlTotalError) that names
+    any, and control totals of households are not asked for.
+
+    Raises an InputError (CaseError, PolicyError, ColumnError, CellError, DuplicateRow, ControlTotalError) that names
     file, row and column. docs/reference/case.md describes the folder.
     """
     folder = Path(folder)
