@@ -77,13 +77,13 @@ def _check_stamp(filesystem: pa.fs.FileSystem, partition: Partition, file: pa.Na
         raise changed(partition, found.size)
 
 
-def changed(partition: Partition, size: int) -> InputError:
-    """The refusal of a file that is not the one that the run began with."""
+def changed(partition: Partition, now: int, *, before: int | None = None) -> InputError:
+    """The refusal of a file that is not the one that the run began with: its bytes now, and before."""
     return InputError(
         "the file was changed since the run began",
         where=partition.name,
-        got=f"{size:,} bytes, written at another time or with other bytes",
-        wanted=f"the file of {partition.stamp.size:,} bytes that the run began with",
+        got=f"{now:,} bytes, written at another time or with other bytes",
+        wanted=f"the file of {partition.stamp.size if before is None else before:,} bytes that the run began with",
         fix="put it back; or begin a new run, with another --out",
     )
 
