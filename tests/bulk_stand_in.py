@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -71,13 +71,13 @@ class StandIn:
     dies: str = ""
     always: bool = field(default=False)
 
-    def assess(self, batch: pa.RecordBatch) -> Result:
+    def assess(self, batch: pa.RecordBatch, *, place: Callable[[int, str], str]) -> Result:
         assert batch.schema.names == [column.name for column in self.columns]
         self._misbehave()
         estates = batch["estate_id"].to_pylist()
-        for row, estate_id in enumerate(estates, start=1):
+        for row, estate_id in enumerate(estates):
             if estate_id not in self.known:
-                raise CellError("an unknown estate", where=f"row {row}, column estate_id", got=repr(estate_id))
+                raise CellError("an unknown estate", where=place(row, "estate_id"), got=repr(estate_id))
         areas = [int(area or 0) for area in batch["floor_area_m2"].to_pylist()]
         amounts = np.array([BASE_FEN + area for area in areas], np.int64)
         city = amounts // 2

@@ -22,7 +22,7 @@ from estate_funds.bulk import reading
 from estate_funds.bulk.cells import Id
 from estate_funds.bulk.files import Cut, Source, blocks, ends_of_records, locate, open_source
 from estate_funds.bulk.reading import read
-from estate_funds.errors import CellError, ColumnError, InputError, TableError
+from estate_funds.errors import BulkError, CellError, ColumnError, InputError, TableError
 
 WANTED: tuple[Any, ...] = (*COLUMNS, Id())
 SMALL = Cut(rows=200, size=3_000)
@@ -232,9 +232,7 @@ def test_the_rows_behind_empty_lines_are_named_right(tmp_path: Path) -> None:
     source = open_source(path, WANTED)
     (block,) = read(source.filesystem, source.partitions[0], WANTED, {})
     assert [block.place(row) for row in (0, 1)] == ["a.csv, row 2", "a.csv, row 5"]
-    error = block.placed(CellError("unknown", where="row 2, column estate_id"))
-    assert error.where == "a.csv, row 5, column estate_id"
-    assert block.placed(CellError("unknown", where="the register")).where == "a.csv, the register"
+    assert block.cell(1, "estate_id") == "a.csv, row 5, column estate_id"
 
 
 # --- what is refused ---
@@ -288,7 +286,7 @@ def test_a_bad_value_of_a_parquet_file_is_named(tmp_path: Path, change: dict[str
     path = write_parquet(tmp_path / "a.parquet", bad, group=100)
     with pytest.raises(CellError, match=what) as error:
         everything(open_source(path, WANTED))
-    assert error.value.where == f"a.parquet, row group 3, row 221, column {column}"
+    assert error.value.where == f"a.parquet, row group 2, row 221, column {column}"
 
 
 def test_an_area_finer_than_its_type_and_a_day_with_an_hour_are_named(tmp_path: Path) -> None:
@@ -299,7 +297,7 @@ def test_an_area_finer_than_its_type_and_a_day_with_an_hour_are_named(tmp_path: 
     pq.write_table(good.set_column(at, "floor_area_m2", fine), path)
     with pytest.raises(CellError, match="not a value of the wanted type") as error:
         everything(open_source(path, WANTED))
-    assert error.value.where == "a.parquet, row group 1, row 3, column floor_area_m2"
+    assert error.value.where == "a.parquet, row group 0, row 3, column floor_area_m2"
     assert error.value.got == "50.125"
 
 
@@ -376,7 +374,7 @@ def test_a_page_that_is_not_what_was_written_is_found_with_its_row_group(tmp_pat
     path.write_bytes(content)
     with pytest.raises(TableError, match="cannot be read") as error:
         everything(open_source(path, WANTED))
-    assert error.value.where.startswith("a.parquet, row group 3")
+    assert error.value.where.startswith("a.parquet, row group 2")
 
 
 def test_a_file_that_says_that_it_holds_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,7 +391,7 @@ def test_a_file_that_changes_under_a_run_is_found(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "a.csv", rows(50))
     source = open_source(path, WANTED)
     write_csv(path, rows(49))
-    with pytest.raises(InputError, match="was changed since the run began"):
+    with pytest.raises(BulkError, match="was changed since the run began"):
         everything(source)
 
 

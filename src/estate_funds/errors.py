@@ -13,6 +13,7 @@
     │   ├── NoRuleInForce           no version of a value covers the date that anchors it
     │   ├── CeilingExceeded         claims exceed a ceiling, and the document refuses the excess
     │   ├── CaseError               case.toml says something impossible
+    │   ├── BulkError               a provision that is no sum over rows, or a run that is not this one
     │   ├── CheckpointError         not a checkpoint, or not signed by those who must
     │   └── TableError              a row or a column of a table is wrong
     │       ├── ColumnError         a column is missing, unknown or doubled
@@ -145,6 +146,10 @@ class CeilingExceeded(InputError):
 
 class CaseError(InputError):
     """case.toml says something impossible."""
+
+
+class BulkError(InputError):
+    """A provision that cannot be assessed row by row, or a folder that holds the results of another run."""
 
 
 class CheckpointError(InputError):

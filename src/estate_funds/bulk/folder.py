@@ -15,7 +15,7 @@ import re
 import secrets
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,10 +37,10 @@ from estate_funds.bulk.summing import (
     table_of,
     totals_rows,
 )
-from estate_funds.errors import InputError, OutputError
+from estate_funds.errors import BulkError, InputError, OutputError
 from estate_funds.text import harmless
 
-MANIFEST, ROWS, LOCK, FORMAT = "run.json", "rows", ".lock", 1
+MANIFEST, ROWS, LOCK, CHECKED, FORMAT = "run.json", "rows", ".lock", ".checked", 1
 ENDS = ("summary.json", "totals.parquet", "totals.csv", "estates.parquet", "estates.csv")
 KEY = "estate_funds."  # before each key of a footer
 
@@ -87,7 +87,7 @@ def locked(out: Path) -> Iterator[None]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise _unwritable(out, error) from None
-    with os.fdopen(handle, "r+b") as file:
+    with os.fdopen(handle, "r+b", buffering=0) as file:
         try:
             _lock(file)
         except (BlockingIOError, PermissionError):
@@ -96,7 +96,10 @@ def locked(out: Path) -> Iterator[None]:
             raise _unwritable(out, error) from None
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         told = {"host": socket.gethostname(), "process": os.getpid(), "since": since}
-        _rewrite(file, json.dumps(told).encode())
+        try:
+            _rewrite(file, json.dumps(told).encode())
+        except OSError as error:
+            raise _unwritable(out, error) from None
         try:
             yield
         finally:
@@ -121,7 +124,6 @@ def _rewrite(file: IO[bytes], content: bytes) -> None:
     file.seek(0)
     file.truncate()
     file.write(content)
-    file.flush()
 
 
 def _taken(out: Path, file: IO[bytes]) -> OutputError:
@@ -169,7 +171,7 @@ def planned(out: Path) -> Sequence[Mapping[str, Any]]:
 
 
 def bind(out: Path, job: Job, source: Source) -> None:
-    """Bind the folder to a program, its options and its households; OutputError where it is bound to others.
+    """Bind the folder to a program, its options and its households; BulkError where it is bound to others.
 
     Files that a stopped run left half-written are taken away, and totals that were written once too.
     """
@@ -185,6 +187,14 @@ def bind(out: Path, job: Job, source: Source) -> None:
     if out.joinpath(ROWS).is_dir():
         for part in out.joinpath(ROWS).rglob(".*.part"):
             part.unlink(missing_ok=True)
+
+
+def check_once(out: Path, check: Callable[[Path], None]) -> None:
+    """Ask something of the households that the folder is bound to, unless an earlier run had it answered."""
+    asked = out.joinpath(CHECKED)
+    if not asked.is_file():
+        check(out)
+        write_text(asked, "")
 
 
 def forget_totals(out: Path) -> None:
@@ -205,7 +215,7 @@ def _manifest(out: Path) -> dict[str, Any] | None:
         raise _unwritable(out, error) from None
     except (ValueError, KeyError, TypeError):
         pass
-    raise OutputError(
+    raise BulkError(
         "not the manifest of a run", where=str(path), wanted=f"format {FORMAT}", fix="name another folder with --out"
     )
 
@@ -213,7 +223,7 @@ def _manifest(out: Path) -> dict[str, Any] | None:
 def _check_fresh(out: Path) -> None:
     found = [name for name in (ROWS, *ENDS) if out.joinpath(name).exists()]
     if found:
-        raise OutputError(
+        raise BulkError(
             "the folder holds files that no run of this library is known to have written",
             where=str(out),
             got=f"{found[0]}, and no {MANIFEST}",
@@ -225,7 +235,7 @@ def _check_same(out: Path, before: Mapping[str, Any], told: Mapping[str, Any], s
     for name, value in told.items():
         if before.get(name) != value:
             what = {"program": "of another program", "ids": "with other columns"}.get(name, f"with other {name}")
-            raise OutputError(
+            raise BulkError(
                 f"the folder holds results {what}",
                 where=str(out.joinpath(MANIFEST)),
                 got=f"{before.get('about')}, {name} {before.get(name)}" if name != "about" else before.get(name),
@@ -239,7 +249,7 @@ def _check_same(out: Path, before: Mapping[str, Any], told: Mapping[str, Any], s
     if [partition.to_json() for partition in source.partitions] != before["partitions"]:
         names = {partition.name for partition in source.partitions}
         other = sorted(names ^ set(known))
-        raise OutputError(
+        raise BulkError(
             "the folder holds results of other households",
             where=str(out.joinpath(MANIFEST)),
             got=f"{len(known)} files" + (f"; only one of the two has {other[0]}" if other else ", cut otherwise"),
@@ -402,6 +412,7 @@ __all__ = [
     "bind",
     "check_apart",
     "check_local",
+    "check_once",
     "finished",
     "footer_of",
     "forget_totals",

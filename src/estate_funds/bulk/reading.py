@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.csv
@@ -29,12 +27,11 @@ from estate_funds.bulk.cells import (
     missing,
 )
 from estate_funds.bulk.files import Partition, blocks, first_record, opened, parquet, stamp_of
-from estate_funds.errors import EstateFundsError, InputError, TableError
+from estate_funds.errors import BulkError, TableError
 from estate_funds.exchange.tables import decoded
 
 BLOCK_BYTES = 1 << 24  # of CSV that is parsed at once
 BATCH_ROWS = 1 << 17  # of Parquet likewise: what a batch needs stays in the cache
-E_ = TypeVar("E_", bound=EstateFundsError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +41,9 @@ class Block:
     columns: pa.RecordBatch
     place: Callable[[int], str]  # of a row from 0: file, row group, row
 
-    def placed(self, error: E_) -> E_:
-        """The same error with the row of the file, where it names the row of the block, counted from 1."""
-        if found := re.search(r"\brow (\d+)", error.where):
-            where = self.place(int(found[1]) - 1)
-            error.where = where + error.where[found.end() :]
-        else:
-            error.where = ", ".join(filter(None, (self.place(0).partition(", row ")[0], error.where)))
-        return error
+    def cell(self, row: int, column: str) -> str:
+        """Where the cell of a row (from 0) stands."""
+        return f"{self.place(row)}, column {column}"
 
 
 def read(
@@ -59,7 +51,7 @@ def read(
 ) -> Iterator[Block]:
     """Every row of a partition, in order; columns that the file lacks are null.
 
-    Raises TableError, ColumnError or CellError with file, row group and row; InputError where the file is no longer
+    Raises TableError, ColumnError or CellError with file, row group and row; BulkError where the file is no longer
     the one that was cut, before the first row or after the last.
     """
     with opened(filesystem, partition.path, partition.name) as file:
@@ -77,9 +69,9 @@ def _check_stamp(filesystem: pa.fs.FileSystem, partition: Partition, file: pa.Na
         raise changed(partition, found.size)
 
 
-def changed(partition: Partition, now: int, *, before: int | None = None) -> InputError:
+def changed(partition: Partition, now: int, *, before: int | None = None) -> BulkError:
     """The refusal of a file that is not the one that the run began with: its bytes now, and before."""
-    return InputError(
+    return BulkError(
         "the file was changed since the run began",
         where=partition.name,
         got=f"{now:,} bytes, written at another time or with other bytes",
@@ -98,7 +90,7 @@ def _parquet_blocks(
     with parquet(file, partition.name) as source:
         have = [names.get(c.name, c.name) for c in wanted if names.get(c.name, c.name) in source.schema_arrow.names]
         for group in range(partition.start, partition.end):
-            where = f"{partition.name}, row group {group + 1}"
+            where = f"{partition.name}, row group {group}"
             batches = source.iter_batches(BATCH_ROWS, row_groups=[group], columns=have, use_threads=False)
             try:
                 for batch in batches:

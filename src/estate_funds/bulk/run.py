@@ -45,6 +45,7 @@ from estate_funds.bulk.folder import (
     bind,
     check_apart,
     check_local,
+    check_once,
     finished,
     footer_of,
     forget_totals,
@@ -106,8 +107,8 @@ class Program(Protocol):
         """What a result stands for: documents, register, provision, window."""
         ...
 
-    def assess(self, batch: pa.RecordBatch) -> Result:
-        """What each row of a batch is owed; CellError at `row N` of the batch, counted from 1."""
+    def assess(self, batch: pa.RecordBatch, *, place: Callable[[int, str], str]) -> Result:
+        """What each row of a batch is owed; CellError at `place(row, column)`, rows from 0."""
         ...
 
     def explain(self, row: Mapping[str, object]) -> str:
@@ -148,16 +149,19 @@ def run(
     ids: bool = True,
     about: Mapping[str, str] | None = None,
     estates: Mapping[str, Estate] | None = None,
+    check: Callable[[Path], None] | None = None,
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Summary:
     """Assess every partition into the folder `out`, and write totals when all are there.
 
     Any `executor` does; without one, this process works alone for one worker, else as many processes of it. `about`
-    says of what, for people: document, provision, window. `estates` say where an estate lies. Run again, it goes on
-    where it was stopped, and does nothing twice.
+    says of what, for people: document, provision, window. `estates` say where an estate lies. `check` is asked once in
+    the life of a folder, before any row is assessed: it gets the folder, and raises what it finds. Run again, the run
+    goes on where it was stopped, and does nothing twice.
 
-    Raises CellError, ColumnError or TableError for what is wrong with the households; OutputError where the folder
-    cannot be written, is bound to something else, or another run works in it. What is finished stays.
+    Raises CellError, ColumnError or TableError for what is wrong with the households; BulkError for a folder that holds
+    results of another program or of other households; OutputError where it cannot be written, or another run works in
+    it. What is finished stays.
     """
     folder = check_local(out)
     check_apart(folder, source)
@@ -165,6 +169,8 @@ def run(
     total, waiting = Sums(), deque[Partition]()
     with locked(folder):
         bind(folder, job, source)
+        if check is not None:
+            check_once(folder, check)
         for partition in source.partitions:
             if (sums := finished(folder, job, partition)) is None:
                 waiting.append(partition)
@@ -372,10 +378,7 @@ def assess_partition(program: Program, job: Job, filesystem: pa.fs.FileSystem, p
             for block in read(filesystem, partition, wanted, dict(job.names)):
                 if not len(block.columns):
                     continue
-                try:
-                    result = program.assess(block.columns.select(own))
-                except EstateFundsError as error:
-                    raise block.placed(error) from None
+                result = program.assess(block.columns.select(own), place=block.cell)
                 _check(result, len(block.columns), program.payers, block.place(0))
                 ids = [block.columns[ID]] if job.ids else []
                 shares = [result.shares[payer] for payer in program.payers]
