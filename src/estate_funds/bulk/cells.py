@@ -54,6 +54,11 @@ class Id:
     name, type, required = ID, pa.string(), True
 
 
+def with_id(columns: Sequence[Wanted], ids: bool = True) -> list[Wanted]:
+    """The columns, and that of ids where it is wanted and not among them."""
+    return [*columns, *([Id()] if ids and all(column.name != ID for column in columns) else [])]
+
+
 def check_names(
     header: Sequence[str], wanted: Sequence[Wanted], names: Mapping[str, str], where: str
 ) -> frozenset[str]:

@@ -57,6 +57,7 @@ class Partition:
     size: int  # bytes to be read, about
     result: str  # the file of results, below the folder of results
     stamp: Stamp
+    groups: tuple[int, ...] = ()  # rows of each row group
     folders: tuple[tuple[str, str | None], ...] = ()  # columns that the folders above the file name, as city=南昌
 
     @property
@@ -106,7 +107,7 @@ def open_source(
     """The households of a CSV or Parquet file, or of a folder of either, on this machine or at a URL.
 
     Of folders, hidden files and those that begin with `_` are left out. `names` says how wanted columns are called in
-    the files; `planned` are the partitions of an earlier run over the same files, which spare a second cut.
+    the files; `planned` are the partitions of an earlier run over the same files, which spare CSV a second look.
 
     Raises TableError for a file that is neither, cannot be read or is cut off; ColumnError for one that lacks a
     required column, has one of another type, or has other columns than the first.
@@ -218,8 +219,10 @@ class _Opener:
             header, start = (self._parquet_header(file), 0) if is_parquet else first_record(file, self.name)
             own = {key: value for key, value in self.folders.items() if key not in header}
             present = check_names([*header, *own], self.wanted, self.names, f"{self.name}, row 1")
-            whole = Partition(self.path, self.name, start, told.size, 2, told.size, "", told, tuple(own.items()))
-            if before and all(one["stamp"] == whole.to_json()["stamp"] for one in before):
+            whole = Partition(
+                self.path, self.name, start, told.size, 2, told.size, "", told, folders=tuple(own.items())
+            )
+            if before and not is_parquet and _covers(before, whole):
                 parts = [replace(whole, **{n: one[n] for n in ("start", "end", "first_row")}) for one in before]
             else:
                 parts = list(self._row_groups(file, whole, cut) if is_parquet else _runs(file, whole, cut))
@@ -252,14 +255,17 @@ class _Opener:
     def _row_groups(self, file: pa.NativeFile, whole: Partition, cut: Cut) -> Iterator[Partition]:
         with parquet(file, self.name) as opened_file:
             told = opened_file.metadata
-            start, first, rows, size = 0, 1, 0, 0
+            part, size = replace(whole, start=0, end=0, first_row=1), 0
             for at in range(told.num_row_groups):
                 group = told.row_group(at)
-                if rows and rows + group.num_rows > cut.rows:
-                    yield replace(whole, start=start, end=at, first_row=first, size=size)
-                    start, first, rows, size = at, first + rows, 0, 0
-                rows, size = rows + group.num_rows, size + group.total_byte_size
-            yield replace(whole, start=start, end=told.num_row_groups, first_row=first, size=max(size, 1))
+                if part.groups and sum(part.groups) + group.num_rows > cut.rows:
+                    yield replace(part, size=size)
+                    part, size = replace(part, start=at, first_row=part.first_row + sum(part.groups), groups=()), 0
+                part, size = (
+                    replace(part, end=at + 1, groups=(*part.groups, group.num_rows)),
+                    size + group.total_byte_size,
+                )
+            yield replace(part, size=max(size, 1))
 
 
 def opened(filesystem: pa.fs.FileSystem, path: str, name: str) -> pa.NativeFile:
@@ -356,6 +362,13 @@ def _first_end(block: bytes) -> int:
         if block.count(b'"', 0, at) & 1 == 0:
             return at + 1
     return len(block)
+
+
+def _covers(planned: Sequence[Mapping[str, Any]], whole: Partition) -> bool:
+    """Whether partitions of an earlier run are of this state of the file, and all of it."""
+    ends = [whole.start, *(one["end"] for one in planned)]
+    same = all(one["stamp"] == whole.to_json()["stamp"] for one in planned)
+    return same and ends[:-1] == [one["start"] for one in planned] and ends[-1] == whole.end
 
 
 def _runs(file: pa.NativeFile, whole: Partition, cut: Cut) -> Iterator[Partition]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -36,10 +36,15 @@ BATCH_ROWS = 1 << 17  # of Parquet likewise: what a batch needs stays in the cac
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some rows: the wanted columns in their types and order, and how to name the place of a row."""
+    """Some rows: the wanted columns in their types and order, and where each row stands."""
 
     columns: pa.RecordBatch
-    place: Callable[[int], str]  # of a row from 0: file, row group, row
+    source: str  # the file, and of Parquet the row group, from 0
+    numbers: Sequence[int]  # of the rows in the file
+
+    def place(self, row: int) -> str:
+        """Where a row (from 0) stands."""
+        return f"{self.source}, row {self.numbers[row]}"
 
     def cell(self, row: int, column: str) -> str:
         """Where the cell of a row (from 0) stands."""
@@ -110,8 +115,10 @@ def _parquet_block(
     where: str,
     first: int,
 ) -> Block:
+    numbers = range(first, first + len(batch))
+
     def place(row: int) -> str:
-        return f"{where}, row {first + row}"
+        return f"{where}, row {numbers[row]}"
 
     def column_of(column: Wanted) -> pa.Array:
         name = names.get(column.name, column.name)
@@ -121,7 +128,7 @@ def _parquet_block(
         check_type(column, found.type, partition.name)
         return check_cells(column, converted(column, found, place), place)
 
-    return Block(_batch(wanted, [column_of(column) for column in wanted], len(batch)), place)
+    return Block(_batch(wanted, [column_of(column) for column in wanted], len(batch)), where, numbers)
 
 
 def _elsewhere(column: Wanted, name: str, partition: Partition, rows: int) -> pa.Array:
@@ -154,21 +161,15 @@ def _csv_blocks(
         if found is None:
             yield from _plain(block, start, header, partition, wanted, names, first)
         else:
-            yield Block(found, _places(block, partition.name, first, records == len(found)))
+            numbers = range(first, first + records) if records == len(found) else _numbers(block, first)
+            yield Block(found, partition.name, numbers)
         first += records
 
 
-def _places(block: bytes, name: str, first: int, dense: bool) -> Callable[[int], str]:
-    """How a row of a block is named; where empty lines stand among the rows, they are counted too."""
-    if dense:
-        return lambda row: f"{name}, row {first + row}"
-
-    def place(row: int) -> str:
-        records = enumerate(csv.reader(io.StringIO(block.decode("utf-8", "replace"), newline="")), start=first)
-        full = (number for number, cells in records if cells)
-        return f"{name}, row {next(number for at, number in enumerate(full) if at == row)}"
-
-    return place
+def _numbers(block: bytes, first: int) -> list[int]:
+    """The numbers of rows among which empty lines stand, which are counted too."""
+    records = csv.reader(io.StringIO(block.decode("utf-8", "replace"), newline=""))
+    return [number for number, cells in enumerate(records, start=first) if cells]
 
 
 def _fast(
@@ -249,7 +250,7 @@ def _plain(
         pa.array(values, column.type) if its in header else _elsewhere(column, its, partition, len(rows))
         for (column, its), values in zip(here, columns, strict=True)
     ]
-    yield Block(_batch(wanted, arrays, len(rows)), lambda row: f"{name}, row {numbers[row]}")
+    yield Block(_batch(wanted, arrays, len(rows)), name, numbers)
 
 
 __all__ = ["Block", "changed", "read"]

@@ -36,7 +36,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.fs
 
-from estate_funds.bulk.cells import ID, Id, Wanted
+from estate_funds.bulk.cells import ID, Wanted, with_id
 from estate_funds.bulk.files import Partition, Source
 from estate_funds.bulk.folder import (
     ROWS,
@@ -154,7 +154,8 @@ def run(
 ) -> Summary:
     """Assess every partition into the folder `out`, and write totals when all are there.
 
-    Any `executor` does; without one, this process works alone for one worker, else as many processes of it. `about`
+    Any `executor` does; without one, this process works alone for one worker or one partition, else as many processes
+    as `workers` says, one core each. `about`
     says of what, for people: document, provision, window. `estates` say where an estate lies. `check` is asked once in
     the life of a folder, before any row is assessed: it gets the folder, and raises what it finds. Run again, the run
     goes on where it was stopped, and does nothing twice.
@@ -181,7 +182,7 @@ def run(
             forget_totals(folder)
             work = _Work(program, job, source, folder, total, progress)
             work.done_before(waiting)
-            if executor is None and workers <= 1:
+            if executor is None and min(workers, len(waiting)) <= 1:
                 work.alone(waiting)
             else:
                 with _pool(executor, workers) as pool:
@@ -367,9 +368,7 @@ def _loaded(program: bytes) -> Program:
 
 def assess_partition(program: Program, job: Job, filesystem: pa.fs.FileSystem, partition: Partition, out: Path) -> int:
     """Assess the rows of a partition into its file of results, which appears when it is whole: how many rows."""
-    wanted = list(program.columns)
-    if job.ids and all(column.name != ID for column in wanted):
-        wanted.append(Id)
+    wanted = with_id(program.columns, job.ids)
     own = [column.name for column in program.columns]
     sums, paid = Sums(), dict.fromkeys(program.payers, 0)
     with whole_file(out.joinpath(ROWS, partition.result)) as file:
