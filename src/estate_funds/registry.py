@@ -376,7 +376,7 @@ class Registry:
         others = {subject.subject_id: subject for subject in subjects}
         facts = facts or Facts()
         digest = _digest(estates, headcounts, digests, others, facts)
-        return cls(estates, headcounts, digests, digest, others, facts, _units(estates.values()), counted)
+        return cls(estates, headcounts, digests, digest, others, facts, units_of(estates.values()), counted)
 
     def with_subjects(self, subjects: Iterable[Subject], facts: Facts) -> Registry:
         """The same estates and households with other subjects and facts."""
@@ -472,7 +472,7 @@ class Registry:
                 )
 
 
-def _units(estates: Iterable[Estate]) -> dict[str, Subject]:
+def units_of(estates: Iterable[Estate]) -> dict[str, Subject]:
     """The units of every level above estates, each in service since its first estate is."""
     found: dict[str, Subject] = {}
     for estate in estates:

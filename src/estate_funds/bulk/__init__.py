@@ -1,6 +1,10 @@
-"""Every household of a country on one machine, then on a cluster: the columnar twin of `assess`.
+"""Every household of a register at once: the columnar twin of `assess`, over Arrow batches and any number of workers.
 
-A provision is compiled to integer tables over a small key, so that a row of the register costs a few look-ups. The
-plain `assess` is the reference, and both are equal to the fen. Households come in partitions, a file or a part of one;
-each gives one file of results and its integer totals, so that a run can stop anywhere and go on.
+A provision of a case is *compiled* (`program`): the plain `assess` is asked once for each of the few ways in which
+rows differ, and what it says is kept in integer tables. A row of the register then costs a few look-ups, however many
+months, tiers and versions there are. What rests on numbers of the row itself, such as its area, is computed exactly in
+columns (`numbers`). Totals are counts times tables, in integers: the same bytes for any order and partitioning.
+
+coding (a row's codes) -> counted, own (what each code is owed) -> program -> files, run (partitions, executors)
+beside them: divide, bills (sum 2 in groups), sweep (what if), duplicates (the same unit twice), table (bare look-ups)
 """

@@ -7,8 +7,9 @@ post.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,13 @@ from estate_funds.bulk.summing import Summary
 from estate_funds.calendar import Months
 from estate_funds.case import Case
 from estate_funds.errors import BulkError, InvariantBroken
-from estate_funds.exchange.households import changes, headcounts
 from estate_funds.money import format_yuan
 from estate_funds.registry import Headcount, Registry
 
 _AT_ONCE = 1 << 22  # changes that are kept before they are added up
+_EPOCH = date(1970, 1, 1).toordinal()
+_LOW_32 = (1 << 32) - 1
+Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -89,44 +92,61 @@ def check_equal(owed: Mapping[tuple[str, str], int], summary: Summary) -> None:
 
 
 def count_source(source: Source, estates: Mapping[str, object]) -> dict[str, Headcount]:
-    """Headcounts by estate of all rows of a source, in columns; estates that no register has are left out."""
+    """Headcounts by estate of all rows of a source, in columns; rows of estates that no register has are left out."""
     known, kept = list(estates), _Changes()
-    value_set = pa.array(known, pa.string())
+    names = pa.array(known, pa.string())
     for partition in source.partitions:
         for block in read(source.filesystem, partition, STAYS, source.names):
-            table = pa.Table.from_batches([block.columns])
-            there = pc.is_in(table["estate_id"], value_set=value_set)
-            if len(table := table.filter(there)):
-                kept.add(*(np.asarray(column) for column in changes(table, known)))
-    key, change = kept.added_up()
-    return headcounts(pa.array(key), pa.array(change), known)
+            places = pc.index_in(block.columns["estate_id"], value_set=names).cast(pa.int64())
+            for name, sign in (("registered_on", 1), ("removed_on", -1)):
+                days = block.columns[name].cast(pa.int32()).cast(pa.int64())
+                keys = pc.drop_null(pc.add(pc.shift_left(places, 32), pc.add(days, _EPOCH)))
+                kept.add(np.asarray(keys), sign)
+    return _headcounts(*kept.added_up(), known)
 
 
 class _Changes:
-    """Changes by estate and day, which are added up when they become many."""
+    """Arrivals and departures by estate and day, which are added up when they become many.
+
+    The key of a change is one int64: the estate's position, then the day's ordinal in the low 32 bits.
+    """
 
     def __init__(self) -> None:
-        self._keys: list[npt.NDArray[np.int64]] = []
-        self._numbers: list[npt.NDArray[np.int64]] = []
+        self._parts: list[tuple[Integers, Integers]] = []
         self._held, self._least = 0, 0
 
-    def add(self, key: npt.NDArray[np.int64], number: npt.NDArray[np.int64]) -> None:
-        self._keys.append(key)
-        self._numbers.append(number)
-        self._held += len(key)
+    def add(self, keys: Integers, sign: int) -> None:
+        """One change for each key: somebody came (1), or left (-1)."""
+        found, number = np.unique(keys, return_counts=True)
+        self._parts.append((found, sign * number.astype(np.int64)))
+        self._held += len(found)
         if self._held > max(_AT_ONCE, 2 * self._least):
-            key, number = self.added_up()
-            self._keys, self._numbers, self._held, self._least = [key], [number], len(key), len(key)
+            self._parts = [self.added_up()]
+            self._held = self._least = len(self._parts[0][0])
 
-    def added_up(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def added_up(self) -> tuple[Integers, Integers]:
         """Each key once, in order, and how many came less how many left."""
-        if not self._keys:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        keys, numbers = np.concatenate(self._keys), np.concatenate(self._numbers)
+        keys = np.concatenate([np.empty(0, np.int64), *(part for part, _ in self._parts)])
+        numbers = np.concatenate([np.empty(0, np.int64), *(part for _, part in self._parts)])
+        if not len(keys):
+            return keys, numbers
         order = np.argsort(keys, kind="stable")
         keys, numbers = keys[order], numbers[order]
         first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
         return keys[first], np.add.reduceat(numbers, first)
+
+
+def _headcounts(keys: Integers, numbers: Integers, estates: Sequence[str]) -> dict[str, Headcount]:
+    """The slice of each estate that has rows, as running counts."""
+    ends = np.searchsorted(keys, np.arange(1, len(estates) + 1, dtype=np.int64) << 32).tolist()
+    days, running = keys & _LOW_32, np.cumsum(numbers)
+    found, start = {}, 0
+    for estate_id, end in zip(estates, ends, strict=True):
+        if end > start:
+            before = int(running[start - 1]) if start else 0
+            found[estate_id] = Headcount(days[start:end].tolist(), running[start:end].tolist(), before)
+        start = end
+    return found
 
 
 __all__ = ["STAYS", "check_equal", "count_source", "due_claims"]

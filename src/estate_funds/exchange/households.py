@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -58,7 +58,7 @@ def read_households(path: Path, estates: Mapping[str, Estate]) -> dict[str, Head
     table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     if table is None or not len(table) or not _sound(table, estates):
         return count_households(_rows(path), estates, source=path.name)
-    return headcounts(*changes(table, estates), estates)
+    return _counts(table, estates)
 
 
 def _read_csv(path: Path) -> pa.Table | None:
@@ -139,7 +139,7 @@ def _sound(table: pa.Table, estates: Mapping[str, Estate]) -> bool:
     required = ("household_id", "estate_id", "registered_on")
     if any(table[name].null_count for name in required):
         return False
-    if not plain_texts(ids):
+    if not _plain(ids):
         return False
     if not _distinct(ids) or not set(pc.unique(table["estate_id"]).to_pylist()) <= set(estates):
         return False
@@ -149,7 +149,7 @@ def _sound(table: pa.Table, estates: Mapping[str, Estate]) -> bool:
     return not pc.any(late).as_py()
 
 
-def plain_texts(ids: pa.Array) -> bool:
+def _plain(ids: pa.Array) -> bool:
     """Whether ids are printable, in one form (NFKC), and without blanks around them: look-alikes would count twice."""
     if pc.all(pc.string_is_ascii(ids)).as_py():
         same = pc.ascii_trim_whitespace(ids).equals(ids)
@@ -165,26 +165,21 @@ def _distinct(ids: pa.Array) -> bool:
     return len(pc.unique(ids)) == len(ids)
 
 
-def changes(table: pa.Table, estates: Iterable[str]) -> tuple[pa.Array, pa.Array]:
-    """Arrivals (1) and departures (-1) per estate and day as two int64 columns: a key, and how many.
+def _counts(table: pa.Table, estates: Mapping[str, Estate]) -> dict[str, Headcount]:
+    """Arrivals and departures per estate and day, sorted and summed as columns; an estate's headcount is a slice.
 
-    The key is the estate's position, then the day's ordinal in the low 32 bits. A key may stand twice: arrivals, then
-    departures. Every estate of the table must be known.
+    The key of a change is one int64: the estate's position, then the day's ordinal in the low 32 bits.
     """
     position = pc.index_in(table["estate_id"], value_set=pa.array(list(estates), pa.string())).cast(pa.int64())
     high = pc.shift_left(position, 32)
-    keys, numbers = [], []
+    keys, changes = [], []
     for name, sign in (("registered_on", 1), ("removed_on", -1)):
         if name in table.column_names and table[name].null_count < len(table):
             day = pc.add(table[name].cast(pa.int32()).cast(pa.int64()), _EPOCH)
             counted = pc.value_counts(pc.drop_null(pc.add(high, day)))
             keys.append(counted.field("values"))
-            numbers.append(pc.multiply(counted.field("counts"), sign))
-    return pa.concat_arrays(keys), pa.concat_arrays(numbers)
-
-
-def headcounts(key: pa.Array, change: pa.Array, estates: Iterable[str]) -> dict[str, Headcount]:
-    """Headcounts by estate from `changes`, sorted and summed as columns; an estate's headcount is a slice."""
+            changes.append(pc.multiply(counted.field("counts"), sign))
+    key, change = pa.concat_arrays(keys), pa.concat_arrays(changes)
     order = pc.sort_indices(key)
     key = key.take(order)
     running = _integers(pc.cumulative_sum(change.take(order)))
@@ -240,4 +235,6 @@ def household_rows(path: Path) -> Iterator[Row]:
         yield Row(number, path.name, parsed)
 
 
-__all__ = ["COLUMNS", "changes", "headcounts", "household_rows", "plain_texts", "read_households"]
+plain_texts = _plain  # registers that are read in parts ask the same
+
+__all__ = ["COLUMNS", "household_rows", "plain_texts", "read_households"]
