@@ -89,12 +89,14 @@ def bulk(
     source = _source(subject, households, names, ids=not (no_ids and no_duplicates), out=out)
     with _interruptible():
         summary = _run(subject, source, out, workers or os.cpu_count() or 1, cluster, no_ids, no_duplicates)
-    told = summary.to_json() | {"partitions": summary.partitions, "done_before": summary.done_before}
-    said = [_text(summary, out)]
-    if post:
-        posted = _post(subject, source, summary, post, on, maker, approver, evidence)
-        told, said = told | posted, [*said, f"booked into {post}: {_counted(posted)}"]
-    print(json.dumps(told, ensure_ascii=False, indent=2) if as_json else "\n".join(said))
+    if not as_json:
+        print(_text(summary, out))
+    posted = _post(subject, source, summary, post, on, maker, approver, evidence) if post else {}
+    if as_json:
+        told = {**summary.to_json(), "partitions": summary.partitions, "done_before": summary.done_before, **posted}
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+    elif post:
+        print(f"  booked into {post}: {_counted(posted)}")
 
 
 # --- what is assessed ---
@@ -325,7 +327,7 @@ def _text(summary: Summary, out: Path) -> str:
     done = f", {summary.done_before:,} of them before" if summary.done_before else ""
     lines = [f"What is owed by {about}, in yuan", table([head, *rows], right=range(1, len(head)))]
     if summary.absent:
-        lines.append(f"  not in the files, so taken as not known: {', '.join(summary.absent)}")
+        lines.append(f"  not in the files, so empty in every row: {', '.join(summary.absent)}")
     lines.append(f"  {counted(summary.partitions, 'partition')}{done}; results, totals and summary.json in {out}")
     return "\n".join(lines)
 
