@@ -198,23 +198,25 @@ def test_on_a_cluster(tmp_path: Path) -> None:
 # --- booking ---
 
 
+POST = ("--window", "2022", "--on", "2023-07-25")
+
+
 def opened_ledger(folder: Path, name: str = "donghu") -> Path:
     with Books.open(str(folder / "ledger.db"), recorded_on=TODAY) as books:
         books.post(load_case(EXAMPLES / name).opening())
     return folder / "ledger.db"
 
 
-POST = ("--window", "2022", "--on", "2023-07-25")
-
-
-def test_what_is_due_is_booked_once_through_the_gate(tmp_path: Path) -> None:
+def test_what_is_due_and_decided_is_booked_once_through_the_gate(tmp_path: Path) -> None:
     ledger = opened_ledger(tmp_path)
-    args = (without_households("donghu", tmp_path), "--households", DONGHU, "--out", tmp_path / "out", *POST)
-    result = bulk(*args, "--post", ledger)
+    case = without_households("donghu", tmp_path)
+    args = (case, "--households", DONGHU, "--out", tmp_path / "out", "--window", "2022", "--post", ledger)
+    result = bulk(*args, "--on", "2023-01-25")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "2 claims due, 4 new entries" in result.stdout
-    again = bulk(*args, "--post", ledger, "--json")
-    assert json.loads(again.stdout)["repeated"] == 4
+    assert "1 claim due, 2 new entries; 1 claim decided after that day" in result.stdout
+    later = json.loads(bulk(*args, "--on", "2023-07-25", "--json").stdout)
+    assert [later[key] for key in ("claims", "waiting", "entries", "repeated")] == [2, 0, 2, 2]
+    assert "0 new entries; 4 steps stood already" in bulk(*args, "--on", "2023-07-25").stdout
     with Books.open(str(ledger), create=False) as books:
         paid = [entry.draft for entry in books.entries() if entry.draft.kind == "disbursement"]
         assert {draft.maker for draft in paid} == {"王敏 (preparer)"}

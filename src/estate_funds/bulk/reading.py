@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.fs
 import pyarrow.parquet
 
 from estate_funds.bulk.cells import (
+    ID,
     Wanted,
     check_cells,
     check_type,
@@ -25,8 +27,9 @@ from estate_funds.bulk.cells import (
     from_texts,
     is_sound,
     missing,
+    with_id,
 )
-from estate_funds.bulk.files import Partition, blocks, first_record, opened, parquet, stamp_of
+from estate_funds.bulk.files import Partition, Source, blocks, first_record, opened, parquet, stamp_of
 from estate_funds.errors import BulkError, TableError
 from estate_funds.exchange.tables import decoded
 
@@ -67,6 +70,16 @@ def read(
         except (pa.ArrowException, OSError) as error:
             raise TableError("the file cannot be read", where=partition.name, got=str(error)) from None
         _check_stamp(filesystem, partition, file)
+
+
+def find_row(source: Source, wanted: Sequence[Wanted], household: str) -> tuple[str, dict[str, object]] | None:
+    """Where the first row of a household stands, and the wanted columns of it; None where no file has it."""
+    for partition in source.partitions:
+        for block in read(source.filesystem, partition, with_id(wanted), source.names):
+            at = pc.index(block.columns[ID], household).as_py()
+            if at >= 0:
+                return block.place(at), {column.name: block.columns[column.name][at].as_py() for column in wanted}
+    return None
 
 
 def _check_stamp(filesystem: pa.fs.FileSystem, partition: Partition, file: pa.NativeFile) -> None:
@@ -253,4 +266,4 @@ def _plain(
     yield Block(_batch(wanted, arrays, len(rows)), name, numbers)
 
 
-__all__ = ["Block", "changed", "read"]
+__all__ = ["Block", "changed", "find_row", "read"]

@@ -154,11 +154,11 @@ def run(
 ) -> Summary:
     """Assess every partition into the folder `out`, and write totals when all are there.
 
-    Any `executor` does; without one, this process works alone for one worker or one partition, else as many processes
-    as `workers` says, one core each. `about`
-    says of what, for people: document, provision, window. `estates` say where an estate lies. `check` is asked once in
-    the life of a folder, before any row is assessed: it gets the folder, and raises what it finds. Run again, the run
-    goes on where it was stopped, and does nothing twice.
+    Any `executor` does, and has two tasks at a time for each of `workers`; without one, this process works alone for one
+    worker or one partition, else as many processes, one core each. `about` says of what, for people: document,
+    provision, window. `estates` say where an estate lies. `check` is asked once in the life of a folder, before any row
+    is assessed: it gets the folder, and raises what it finds. Run again, the run goes on where it was stopped, and does
+    nothing twice.
 
     Raises CellError, ColumnError or TableError for what is wrong with the households; BulkError for a folder that holds
     results of another program or of other households; OutputError where it cannot be written, or another run works in

@@ -64,7 +64,8 @@ def bulk(
     ] = "",
     post: Annotated[str, typer.Option(metavar="LEDGER", help="Book what is due into this ledger.")] = "",
     on: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With --post: the day on which it is paid.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="With --post: the day of payment; what is decided later waits."),
     ] = None,
     maker: Annotated[str, typer.Option(help="With --post: who makes the entries; by default, as the case says.")] = "",
     approver: Annotated[str, typer.Option(help="With --post: who approves them.")] = "",
@@ -334,22 +335,15 @@ def _text(summary: Summary, out: Path) -> str:
 
 def _explained(subject: _Subject, households: str, names: Mapping[str, str], household: str) -> str:
     """Where a household stands, and every line of what it is owed."""
-    import pyarrow.compute as pc
-
-    from estate_funds.bulk.cells import ID, with_id
-    from estate_funds.bulk.reading import read
+    from estate_funds.bulk.reading import find_row
 
     source = _source(subject, households, names, ids=True, out=None)
-    own = [column.name for column in subject.program.columns]
-    wanted = with_id(subject.program.columns)
     with waiting(f"looking for {household}"):
-        for partition in source.partitions:
-            for block in read(source.filesystem, partition, wanted, source.names):
-                at = pc.index(block.columns[ID], household).as_py()
-                if at >= 0:
-                    row = {name: block.columns[name][at].as_py() for name in own}
-                    return f"{block.place(at)}\n{subject.program.explain(row)}"
-    raise CaseError(f"there is no household {household!r}", where=households)
+        found = find_row(source, subject.program.columns, household)
+    if found is None:
+        raise CaseError(f"there is no household {household!r}", where=households)
+    where, row = found
+    return f"{where}\n{subject.program.explain(row)}"
 
 
 # --- booking ---
@@ -372,13 +366,17 @@ def _post(
     people = subject.case.file.people
     with waiting("assessing the estates by their headcounts"):
         claims = due_claims(subject.case, subject.claim, subject.program.window, source, summary)
+    decided = [claim for claim in claims if claim.decided_on is None or claim.decided_on <= on.date()]
     with open_books(ledger, evidence=evidence) as books:
-        posted = books.post(claims, on=on.date(), maker=maker or people.maker, approver=approver or people.approver)
-    return {"claims": len(claims), "entries": len(posted.entries), "repeated": posted.repeated}
+        posted = books.post(decided, on=on.date(), maker=maker or people.maker, approver=approver or people.approver)
+    waiting_ = len(claims) - len(decided)
+    return {"claims": len(decided), "waiting": waiting_, "entries": len(posted.entries), "repeated": posted.repeated}
 
 
 def _counted(posted: Mapping[str, int]) -> str:
     from estate_funds.text import counted
 
     stood = f"; {counted(posted['repeated'], 'step')} stood already" if posted["repeated"] else ""
-    return f"{counted(posted['claims'], 'claim')} due, {counted(posted['entries'], 'new entry', 'new entries')}{stood}"
+    wait = f"; {counted(posted['waiting'], 'claim')} decided after that day" if posted["waiting"] else ""
+    new = counted(posted["entries"], "new entry", "new entries")
+    return f"{counted(posted['claims'], 'claim')} due, {new}{stood}{wait}"
