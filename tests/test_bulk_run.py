@@ -172,6 +172,11 @@ def test_two_processes_give_the_same_bytes(households: Path, whole: Path, tmp_pa
     assert (seen[0].rows, seen[-1].rows, seen[-1].size == seen[-1].of_size) == (0, 1_200, True)
 
 
+def test_an_address_is_a_source(households: Path, tmp_path: Path) -> None:
+    for address in (households, str(households), f"file://{households}"):
+        assert run(StandIn(), address, tmp_path / "out").rows == 1_200
+
+
 # --- going on ---
 
 

@@ -37,7 +37,7 @@ import pyarrow as pa
 import pyarrow.fs
 
 from estate_funds.bulk.cells import ID, Wanted, with_id
-from estate_funds.bulk.files import Partition, Source
+from estate_funds.bulk.files import Partition, Source, open_source
 from estate_funds.bulk.folder import (
     ROWS,
     Job,
@@ -50,6 +50,7 @@ from estate_funds.bulk.folder import (
     footer_of,
     forget_totals,
     locked,
+    planned,
     whole_file,
     write_ends,
 )
@@ -141,7 +142,7 @@ class Task:
 
 def run(
     program: Program,
-    source: Source,
+    source: Source | str | Path,
     out: str | Path,
     *,
     executor: Executor | None = None,
@@ -154,17 +155,19 @@ def run(
 ) -> Summary:
     """Assess every partition into the folder `out`, and write totals when all are there.
 
-    Any `executor` does, and has two tasks at a time for each of `workers`; without one, this process works alone for one
-    worker or one partition, else as many processes, one core each. `about` says of what, for people: document,
-    provision, window. `estates` say where an estate lies. `check` is asked once in the life of a folder, before any row
-    is assessed: it gets the folder, and raises what it finds. Run again, the run goes on where it was stopped, and does
-    nothing twice.
+    `source` is what `open_source` gives, or an address that it takes. Any `executor` does, and has two tasks at a time
+    for each of `workers`. Without one, this process works alone for one worker or one partition, else as many processes
+    do, one core each. `about` says of what, for people: document, provision, window. `estates` say where an estate
+    lies. `check` is asked once in the life of a folder, before any row is assessed: it gets the folder, and raises what
+    it finds. Run again, the run goes on where it was stopped, and does nothing twice.
 
     Raises CellError, ColumnError or TableError for what is wrong with the households; BulkError for a folder that holds
     results of another program or of other households; OutputError where it cannot be written, or another run works in
     it. What is finished stays.
     """
     folder = check_local(out)
+    if not isinstance(source, Source):
+        source = open_source(source, with_id(program.columns, ids), planned=planned(folder))
     check_apart(folder, source)
     job = Job(program.digest, program.payers, tuple((about or {}).items()), ids, tuple(source.names.items()))
     total, waiting = Sums(), deque[Partition]()
