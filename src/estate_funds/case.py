@@ -89,13 +89,17 @@ class Case:
     def claims(self) -> Claims:
         """Every claim of the case."""
         window = Months(self.file.periods.first, self.file.periods.last + 1)
-        claims = Claims(claim for name in self.file.claims for claim in self._assess(name, window))
+        claims = Claims(claim for name in self.file.claims for claim in self.claims_of(name, window))
         for document in self.documents.values():
             claims = apply_limits(document, self.registry, self.assessments, claims)
         return claims
 
-    def _assess(self, name: str, window: Months) -> Claims:
-        """One provision; a document that stands over another replaces its provisions of the same name."""
+    def claims_of(self, name: str, window: Months) -> Claims:
+        """The claims of one provision, `document/provision`, whose period begins in a window.
+
+        Limits over several provisions are not applied. A document that stands over another replaces its provisions of
+        the same name.
+        """
         document, provision = self._document_of(name), name.split("/")[1]
         beside = [d for d in self.documents.values() if provision in d.provisions]
         return assess(

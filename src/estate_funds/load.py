@@ -35,8 +35,11 @@ READ_WHOLE = (
 LAST_SERVICE_YEAR = 100  # a larger period is a calendar year in the wrong column
 
 
-def load_case(folder: str | Path) -> Case:
+def load_case(folder: str | Path, *, households: bool = True) -> Case:
     """Read a case folder and check all of it: case.toml, its documents, and every table beside it.
+
+    Without `households`, the rows of the register lie elsewhere: its household file is left alone, no estate needs
+    any, and control totals of households are not asked for.
 
     Raises an InputError (CaseError, PolicyError, ColumnError, CellError, DuplicateRow, ControlTotalError) that names
     file, row and column. docs/reference/case.md describes the folder.
@@ -52,7 +55,7 @@ def load_case(folder: str | Path) -> Case:
     documents = bind_documents(file, documents)
     tables = {name: tuple(_read(folder, name)) for name in READ_WHOLE}
     papers = EvidenceFiles(folder)
-    registry = _load_registry(folder, file, documents, tables["ballots.csv"], papers)
+    registry = _load_registry(folder, file, documents, tables["ballots.csv"], papers, households)
     _check_tables(folder, tables, documents)
     named = (name.partition("/") for name in file.claims)
     claimed_by = {str(documents[document].provision(provision).claim_period) for document, _, provision in named}
@@ -165,11 +168,17 @@ def _check_one_home(documents: Mapping[str, Document]) -> None:
 
 
 def _load_registry(
-    folder: Path, file: CaseFile, documents: Mapping[str, Document], ballots: tuple[Row, ...], papers: EvidenceFiles
+    folder: Path,
+    file: CaseFile,
+    documents: Mapping[str, Document],
+    ballots: tuple[Row, ...],
+    papers: EvidenceFiles,
+    households: bool,
 ) -> Registry:
     path = folder / "estates.csv"
     estates = collect_estates((_estate(row) for row in read_table(path, columns.ESTATES)), source="estates.csv")
-    found = [p for p in (folder / "households.csv", folder / "households.parquet") if p.is_file()]
+    named = (folder / "households.csv", folder / "households.parquet") if households else ()
+    found = [p for p in named if p.is_file()]
     if len(found) > 1:
         raise CaseError(
             "two household files", where=str(folder), got="households.csv and households.parquet", fix="keep one"
@@ -183,12 +192,13 @@ def _load_registry(
             fix = "fill it in, or delete it: then the declared numbers of estates.csv are used, and printed as such"
             raise TableError("the household file has no rows", where=found[0].name, fix=fix)
     digests = {p.name: file_digest(p) for p in (path, *found)}
-    registry = Registry.build(estates, headcounts, source="estates.csv", source_digests=digests)
+    registry = Registry.build(estates, headcounts, source="estates.csv", source_digests=digests, counted=households)
     registry = _with_subjects(registry, documents, found, ballots, papers)
     if file.control_totals is not None:
-        registry.tie_to(
-            file.control_totals.as_totals(), source=f"case.toml, control_totals ({file.control_totals.source})"
-        )
+        published = file.control_totals.as_totals()
+        if not households:
+            published.pop("households", None)
+        registry.tie_to(published, source=f"case.toml, control_totals ({file.control_totals.source})")
     return registry
 
 

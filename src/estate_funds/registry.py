@@ -344,6 +344,7 @@ class Registry:
     subjects: Mapping[str, Subject] = field(default_factory=dict)  # all but estates and units
     facts: Facts = field(default_factory=Facts)
     units: Mapping[str, Subject] = field(default_factory=dict)  # level/name -> city, district, street, community
+    counted: bool = True  # whether every estate must have households
 
     @classmethod
     def build(
@@ -355,8 +356,12 @@ class Registry:
         source_digests: Mapping[str, str] | None = None,
         subjects: Iterable[Subject] = (),
         facts: Facts | None = None,
+        counted: bool = True,
     ) -> Registry:
-        """Check what can only be checked across tables (declared counts, plausible areas) and seal the snapshot."""
+        """Check what can only be checked across tables (declared counts, plausible areas) and seal the snapshot.
+
+        `counted=False` is for estates whose households are counted later: nothing is asked of their numbers.
+        """
         _check_units(estates.values(), source)
         for estate in estates.values():
             if headcounts and estate.estate_id not in headcounts:
@@ -365,17 +370,23 @@ class Registry:
                     where=f"{source}, row {estate.row}",
                     wanted="household rows for every estate, or for none",
                 )
-            _check_counts(estate, headcounts.get(estate.estate_id), source)
+            if counted:
+                _check_counts(estate, headcounts.get(estate.estate_id), source)
         digests = dict(source_digests or {})
         others = {subject.subject_id: subject for subject in subjects}
         facts = facts or Facts()
         digest = _digest(estates, headcounts, digests, others, facts)
-        return cls(estates, headcounts, digests, digest, others, facts, units_of(estates.values()))
+        return cls(estates, headcounts, digests, digest, others, facts, units_of(estates.values()), counted)
 
     def with_subjects(self, subjects: Iterable[Subject], facts: Facts) -> Registry:
         """The same estates and households with other subjects and facts."""
         return Registry.build(
-            self.estates, self.headcounts, source_digests=self.source_digests, subjects=subjects, facts=facts
+            self.estates,
+            self.headcounts,
+            source_digests=self.source_digests,
+            subjects=subjects,
+            facts=facts,
+            counted=self.counted,
         )
 
     def of_kind(self, kind: str) -> Sequence[Subject]:

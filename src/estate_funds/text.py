@@ -37,6 +37,17 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
+def harmless(cell: object) -> object:
+    """Text that a spreadsheet would run as a formula, made plain text; anything else as it is.
+
+    What begins with the mark of that gets another one: so who takes one away has every text back.
+
+    >>> harmless("=1+1"), harmless("'a"), harmless("院一"), harmless(-5)
+    ("'=1+1", "''a", '院一', -5)
+    """
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "'") else cell
+
+
 def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), indent: str = "  ") -> str:
     """Rows laid out in columns; the column numbers in `right` are right-aligned.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from estate_funds import __version__
-from estate_funds.cli import cases, documents, ledgers
+from estate_funds.cli import bulk, cases, documents, ledgers
 from estate_funds.cli.common import PLACE, guarded
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cases.app)
+app.add_typer(bulk.app)
 app.add_typer(ledgers.app)
 app.add_typer(documents.policy, name="policy")
 

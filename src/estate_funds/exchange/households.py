@@ -267,4 +267,6 @@ def household_rows(path: Path) -> Iterator[Row]:
         yield Row(number, path.name, parsed)
 
 
-__all__ = ["COLUMNS", "household_rows", "read_households"]
+plain_texts = _plain  # registers that are read in parts ask the same
+
+__all__ = ["COLUMNS", "household_rows", "plain_texts", "read_households"]

@@ -102,17 +102,23 @@ def is_there(name: str | Path, kind: Callable[[Path], bool] = Path.is_file) -> b
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file, with or without a byte-order mark; TableError otherwise."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        encoding = "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "GB18030"
-        raise TableError(
-            "the file is not UTF-8",
-            where=path.name,
-            got=f"byte 0x{error.object[error.start]:02x} at {error.start}",
-            fix=f"save it as 'CSV UTF-8', or convert it: iconv -f {encoding} -t UTF-8",
-        ) from None
+        return decoded(path.read_bytes(), path.name)
     except OSError as error:
         raise TableError("the file cannot be read", where=str(path), got=error.strerror) from None
+
+
+def decoded(content: bytes, source: str, *, at: int = 0) -> str:
+    """The text of UTF-8 bytes that stand at an offset of a file; TableError otherwise."""
+    try:
+        return content.decode("utf-8-sig" if at == 0 else "utf-8")
+    except UnicodeDecodeError as error:
+        encoding = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "GB18030"
+        raise TableError(
+            "the file is not UTF-8",
+            where=source,
+            got=f"byte 0x{error.object[error.start]:02x} at {at + error.start}",
+            fix=f"save it as 'CSV UTF-8', or convert it: iconv -f {encoding} -t UTF-8",
+        ) from None
 
 
 def file_digest(path: Path) -> str:

@@ -14,6 +14,7 @@ from estate_funds.audit import AuditReport
 from estate_funds.errors import OutputError
 from estate_funds.report.balances import FundBalance
 from estate_funds.report.vouchers import Voucher
+from estate_funds.text import harmless
 
 CLAIM_COLUMNS = (
     "claim_id", "subject_id", "subject", "district", "community", "months", "service_year", "formula", "clause",
@@ -84,16 +85,8 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
     return "\ufeff" + buffer.getvalue()  # without the mark, Excel on a Chinese Windows reads UTF-8 as GBK
-
-
-def _harmless(cell: object) -> object:
-    """Text that a spreadsheet would run as a formula, made plain text.
-
-    What begins with the mark of that gets another one: so who takes one away has every text back.
-    """
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "'") else cell
 
 
 def _claim_rows(claims: Claims) -> Iterable[Sequence[object]]:
