@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -501,9 +502,11 @@ def test_a_folder_that_is_no_such_folder(households: Path, tmp_path: Path) -> No
             go(source, foreign)
 
 
-@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere")
-def test_a_folder_that_may_not_be_written(households: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir(mode=0o500)
+def test_a_folder_that_may_not_be_written(households: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> int:  # as root, every folder can be written
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "out"))
+
+    monkeypatch.setattr(os, "open", refused)
     with pytest.raises(OutputError, match="cannot be written"):
         go(opened(households), tmp_path / "out")
 
