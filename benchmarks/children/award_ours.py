@@ -37,10 +37,7 @@ def compiled(task: Task) -> Table:
     worth = compile_provision(DOCUMENT, "award", registry, Assessments(results), window=window).worth
     assert worth is not None
     shares = {}
-    for payer, sums in worth.sums.items():
-        fen = (
-            sums[worth.base + worth.length] - sums[worth.base]
-        )  # of a household that is there on every day of counting
+    for payer, fen in worth.whole.items():
         shares[payer] = np.zeros((first + task.span, EVERY_RESULT), MONEY)  # no household has another start
         shares[payer][first::every] = fen.reshape(count, EVERY_RESULT)
         shares[payer] = shares[payer].reshape(-1)

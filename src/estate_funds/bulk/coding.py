@@ -7,9 +7,10 @@ Two days, or two estates, have one code where no rule can tell them apart. So th
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -18,15 +19,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from estate_funds.assess.walk import Walk
-from estate_funds.calendar import NEAR, Month, Months, end_month, first_month
+from estate_funds.assess.walk import LEAP_DAY, Walk
+from estate_funds.bulk.table import CHUNK
+from estate_funds.calendar import MONTHS_PER_YEAR, NEAR, Month, Months, end_month, first_month
 from estate_funds.errors import CellError, ColumnError, nearest
-from estate_funds.policy import BUILT_IN, LEVELS, Dated, Document, Provision
+from estate_funds.policy import BUILT_IN, LEVELS, Bounds, Dated, Document, Provision
+from estate_funds.policy import walk as tables
 from estate_funds.registry import Estate
 
 Codes = npt.NDArray[np.int64]
 Place = Callable[[int, str], str]  # where the cell of a row (from 0) and column is, for messages
 EPOCH = date(1970, 1, 1).toordinal()
+_MOST_COMPARED = 10_000  # ids among which the nearest is looked for
 FAR = NEAR[1].toordinal() - EPOCH + 1  # the day, counted from 1970, on which nobody is removed any more
 
 
@@ -38,15 +42,34 @@ def in_batch(row: int, column: str) -> str:
 # --- columns of a batch -------------------------------------------------------------------------------------------
 
 
-def column_of(batch: pa.RecordBatch, name: str, place: Place, *, required: bool = True) -> pa.Array | None:
-    """A column; None for one that may be missing. ColumnError for a missing one, CellError for an empty cell."""
+def in_chunks(rows: int) -> Iterator[slice]:
+    """The rows of a batch in runs whose temporary columns stay in the cache.
+
+    >>> list(in_chunks(CHUNK + 1)) == [slice(0, CHUNK), slice(CHUNK, CHUNK + 1)]
+    True
+    """
+    return (slice(low, min(low + CHUNK, rows)) for low in range(0, rows, CHUNK))
+
+
+def from_row(place: Place, first: int) -> Place:
+    """The places of a slice that begins with that row."""
+    return lambda row, column: place(first + row, column)
+
+
+def column_of(batch: pa.RecordBatch, name: str) -> pa.Array | None:
+    """A column that may be missing; None where it is, and where it has nothing in it at all."""
     at = batch.schema.get_field_index(name)
-    if at < 0:
-        if required:
-            raise ColumnError("missing column", where=place(0, name), got=", ".join(batch.schema.names), wanted=name)
+    if at < 0 or pa.types.is_null(batch.schema.field(at).type):
         return None
-    column = batch.column(at)
-    if required and column.null_count:
+    return batch.column(at)
+
+
+def required_of(batch: pa.RecordBatch, name: str, place: Place) -> pa.Array:
+    """A column that is there, with a value in each row: else ColumnError, or CellError for an empty cell."""
+    column = column_of(batch, name)
+    if column is None:
+        raise ColumnError("missing column", where=place(0, name), got=", ".join(batch.schema.names), wanted=name)
+    if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()
         raise CellError("the cell is empty", where=place(row, name), wanted=f"a value of {name}")
     return column
@@ -74,8 +97,8 @@ def stay_of(batch: pa.RecordBatch, place: Place) -> tuple[npt.NDArray[np.int32],
 
     CellError for a row that is gone before it comes.
     """
-    arrived = days_of(column_of(batch, "registered_on", place), "registered_on", place)
-    column = column_of(batch, "removed_on", place, required=False)
+    arrived = days_of(required_of(batch, "registered_on", place), "registered_on", place)
+    column = column_of(batch, "removed_on")
     if column is None or column.null_count == len(column):
         return arrived, np.full(len(arrived), FAR, np.int32)
     gone = days_of(column, "removed_on", place)
@@ -91,23 +114,74 @@ def stay_of(batch: pa.RecordBatch, place: Place) -> tuple[npt.NDArray[np.int32],
     return arrived, gone
 
 
-def estates_of(column: pa.Array, ids: pa.Array, place: Place) -> npt.NDArray[np.int32]:
-    """The number of each row's estate among `ids`, int32 of shape (rows,); CellError for an estate that is none."""
-    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    known = pc.index_in(encoded.dictionary, value_set=ids)
-    numbers = known.take(encoded.indices)
-    if numbers.null_count:
-        row = pc.index(pc.is_null(numbers), True).as_py()
-        got = column[row].as_py()
-        raise CellError(
-            "the row names an estate that is not in estates.csv",
-            where=place(row, "estate_id"),
-            got=repr(got),
-            wanted="an estate_id of estates.csv",
-            fix=nearest(str(got), ids.to_pylist()) if len(ids) < 10_000 else "",
-        )
-    found: npt.NDArray[np.int32] = numbers.to_numpy()
-    return found
+@dataclass(frozen=True)
+class Ids:
+    """The ids of all estates; the number of an estate is its place among them."""
+
+    texts: pa.Array  # string
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"texts": self.texts}
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {text: number for number, text in enumerate(self.texts.to_pylist())}
+
+    def text(self, number: int) -> str:
+        """The id of an estate; empty where there are no estates."""
+        return str(self.texts[number].as_py()) if len(self.texts) else ""
+
+    def number(self, text: str) -> int:
+        """The number of an estate that there is."""
+        return self._numbers[text]
+
+    def numbers(self, column: pa.Array, place: Place) -> npt.NDArray[np.int32]:
+        """The number of each row's estate, int32 of shape (rows,); CellError for an estate that is none."""
+        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        if not is_text(encoded.dictionary.type):
+            raise ColumnError(
+                "the column has another type", where=place(0, "estate_id"), got=str(column.type), wanted="texts"
+            )
+        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        named = np.zeros(len(encoded.dictionary), np.bool_)  # a dictionary may list the estates of the whole country
+        named[indices] = True
+        known = np.full(len(named), -1, np.int32)
+        texts = encoded.dictionary.filter(pa.array(named)).to_pylist()
+        known[named] = [self._numbers.get(text, -1) for text in texts]
+        found: npt.NDArray[np.int32] = known[indices]
+        if len(found) and int(found.min()) < 0:
+            row = int(np.argmax(found < 0))
+            got = column[row].as_py()
+            raise CellError(
+                "the row names an estate that is not in estates.csv",
+                where=place(row, "estate_id"),
+                got=repr(got),
+                wanted="an estate_id of estates.csv",
+                fix=nearest(str(got), self._numbers) if len(self) < _MOST_COMPARED else "",
+            )
+        return found
+
+
+def local_numbers(estates: npt.NDArray[np.int32]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """The estates of some rows in order, perhaps with some between, and the place of each row's estate among them.
+
+    >>> [part.tolist() for part in local_numbers(np.array([7, 9, 7], np.int32))]
+    [[7, 8, 9], [0, 2, 0]]
+    """
+    if not len(estates):
+        return estates, estates.astype(np.int64)
+    low, high = int(estates.min()), int(estates.max())
+    if high - low <= 4 * len(estates):
+        return np.arange(low, high + 1), np.subtract(estates, low, dtype=np.int64)
+    return np.unique(estates, return_inverse=True)  # few rows from all over the country
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether an Arrow type is one of texts."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def packed(codes: Iterable[tuple[npt.NDArray[Any] | int, int]], rows: int) -> Codes:
@@ -122,26 +196,40 @@ def packed(codes: Iterable[tuple[npt.NDArray[Any] | int, int]], rows: int) -> Co
 # --- what a provision asks about ------------------------------------------------------------------------------------
 
 
-def names_in(node: object) -> Iterator[str]:
-    """Every text in a table of a document: whatever is the name of a fact is among them."""
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, Mapping):
-        for key, value in node.items():
-            yield from names_in(key)
-            yield from names_in(value)
-    elif isinstance(node, list | tuple | set | frozenset):
-        for value in node:
-            yield from names_in(value)
-
-
 def used_names(document: Document, provision_id: str, provision: Provision) -> list[str]:
     """Every fact that may decide about a provision, with those behind it, in alphabetical order."""
+    names = {*asked_names(document, provision_id, provision), *priced_by(provision)}
+    if "m2" in document.behind(names) and "area_m2" in document.facts:
+        names.add("area_m2")
+    return sorted(document.behind(sorted(names)))
+
+
+def asked_names(document: Document, provision_id: str, provision: Provision) -> set[str]:
+    """The facts that conditions bound, that gates ask for, and that name who pays or is paid."""
     own = [r for r in document.requirements if not r.provisions or provision_id in r.provisions]
-    told = {name for node in (provision, *own) for name in names_in(node.model_dump())}
-    told |= {rate.unit.base for rate in provision.rate}
-    known = told & {*document.facts, *document.derived, *BUILT_IN}
-    return sorted(document.behind(sorted(known)))
+    names = {name for bounds in bounds_in(provision, *own) for name in (bounds.fact, bounds.of) if name}
+    fund = document.funds.get(provision.pays_into or "")
+    roles = [provision.payee, *(fund.held_by if fund else ()), *(cap.excess_to for cap in provision.caps)]
+    roles += [payer for split in provision.payers for payer in split.payers]
+    roles += [provision.gate.fact] if provision.gate else []
+    roles += [provision.applications.fact] if provision.applications else []
+    roles += [provision.notice.published_on, provision.notice.objection] if provision.notice else []
+    return names | {name for name in roles if name in document.facts or name in document.derived}
+
+
+def priced_by(provision: Provision) -> list[str]:
+    """The numbers that amounts rest on: bases, what caps and floors are times, first parts, what was matched."""
+    names = [rate.unit.base for rate in provision.rate]
+    names += [rate.base_at_most.per for rate in provision.rate if rate.base_at_most and rate.base_at_most.per]
+    names += [limit.per for limit in (*provision.caps, *provision.floors)]
+    names += [split.first.of for split in provision.payers if split.first]
+    names += [split.matching.paid for split in provision.payers if split.matching]
+    return list(dict.fromkeys(names))
+
+
+def bounds_in(*nodes: object) -> Iterator[Bounds]:
+    """Every condition in some tables of a document."""
+    return (table for node in nodes for _, table in tables(node) if isinstance(table, Bounds))
 
 
 # --- days -----------------------------------------------------------------------------------------------------------
@@ -151,7 +239,7 @@ def used_names(document: Document, provision_id: str, provision: Provision) -> l
 class DayCodes:
     """Codes of first and last days: the months that count, and between which versions of rules a day lies.
 
-    Exact days decide only where `by_day` says so.
+    Exact days decide only where `by_day` says so. The days may be those of estates, or of rows.
     """
 
     walk: Walk
@@ -168,6 +256,19 @@ class DayCodes:
         spans += [(version.start, version.until) for version in versions]
         days = {day for span in spans for day in span if day is not None}
         return cls(walk, window, tuple(sorted(day.toordinal() for day in days)), "started_on" in used)
+
+    def counted(self, start: date) -> int:
+        """What there is to tell of an estate's first day where households are counted on a day of each year.
+
+        It is the year of the first such day from then on: before, they are counted on the estate's own first day.
+        """
+        rule = self.walk.provision.counted_on
+        if "-" not in rule:
+            return 0
+        number, day = (int(part) for part in rule.split("-"))
+        month = Month(start.year * MONTHS_PER_YEAR + number - 1)
+        counted = month.last_day if (number, day) == LEAP_DAY else month.first_day.replace(day=day)
+        return max(start.year + (counted < start), self.window.start.year)
 
     def first(self, day: date) -> tuple[int, ...]:
         """What there is to tell of a first day."""
@@ -202,11 +303,11 @@ class DayCodes:
 
 @dataclass(frozen=True)
 class Coded:
-    """Codes of days by look-up: `table[day - low]`, days outside as the nearest inside; `days[code]` is one of each."""
+    """Codes of days by look-up: `table[day - low]`, below `size`; days outside have the code of the nearest inside."""
 
     low: int
     table: npt.NDArray[np.int32]
-    days: tuple[int, ...]
+    size: int
 
     @classmethod
     def of(cls, days: range, tell: Callable[[date], object], borders: Iterable[int] = ()) -> Coded:
@@ -216,14 +317,11 @@ class Coded:
         """
         codes: dict[object, int] = {}
         table = np.empty(len(days), np.int32)
-        first: list[int] = []
         cuts = sorted({days.start, days.stop, *_month_days(days), *(b for b in borders if b in days)})
         for begin, end in pairwise(cuts):
             code = codes.setdefault(tell(date.fromordinal(begin + EPOCH)), len(codes))
-            if code == len(first):
-                first.append(begin)
             table[begin - days.start : end - days.start] = code
-        return cls(days.start, table, tuple(first))
+        return cls(days.start, table, len(codes))
 
     def codes(self, days: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """The code of each day, int32 of shape (rows,)."""
@@ -250,7 +348,6 @@ class Places:
     estate of each class.
     """
 
-    ids: pa.Array
     numbers: npt.NDArray[np.int32]
     first: tuple[Estate, ...]
 
@@ -265,7 +362,7 @@ class Places:
             if number == len(first):
                 first.append(estate)
             numbers.append(number)
-        return cls(pa.array(list(walk.registry.estates), pa.string()), np.array(numbers, np.int32), tuple(first))
+        return cls(np.array(numbers, np.int32), tuple(first))
 
 
 Told = tuple[object, list[tuple[int, int, object]]]
@@ -285,7 +382,8 @@ def about_estates(walk: Walk, used: Sequence[str]) -> Callable[[Estate], Told]:
     own = [name for name in used if name in BUILT_IN and name in _OF_ESTATES]
     scored = "score" in used or provision.weights == "score"
     results: dict[str, list[tuple[int, object]]] = {}
-    for (owner, number), one in walk.assessments.items():
+    decisive = scored or (provision.gate is not None and provision.gate.fact == "assessment")
+    for (owner, number), one in walk.assessments.items() if decisive else ():
         told = (one.result, one.score if scored else None, one.result_on if dated else None)
         results.setdefault(owner, []).append((number, told))
     documents = [d for d in (walk.document, *walk.above, *walk.below) if d.territory is not None]

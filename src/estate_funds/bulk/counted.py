@@ -9,8 +9,9 @@ That a claim is such a sum is checked, not assumed: no caps, no floors, whole fe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -25,95 +26,185 @@ from estate_funds.bulk.coding import (
     EPOCH,
     FAR,
     DayCodes,
+    Ids,
     Place,
     about_estates,
-    column_of,
-    estates_of,
+    in_chunks,
+    local_numbers,
+    packed,
+    required_of,
     stay_of,
 )
 from estate_funds.bulk.result import PENDING, Key, Result, Totals
 from estate_funds.calendar import Months
 from estate_funds.errors import AmountError, BulkError
+from estate_funds.money import MAX_FEN
 from estate_funds.registry import Estate, Headcount, Registry, estate_subject
 
 ONE = Headcount((1,), (1,))  # one household, from the first day of the calendar on
 _OWN_START = -(10**6)  # a day of counting that is the estate's own first day, whichever that is
-_MOST_FEN = 2**62  # of a running sum: so the difference of two always fits
+_FITS = 2**62
 
 Entry = tuple[str, str, int]  # the month in which the claim begins, payer or PENDING, fen
 Piece = tuple[tuple[int, tuple[Entry, ...]], ...]  # by day of counting (since 1970): what who is there adds
 
 
 @dataclass(frozen=True)
+class Class:
+    """What a household adds to the claims of an estate of a class, by day of counting, in order of days.
+
+    `fen` has shape (days, columns), int64, or Python's integers where 64 bits are too few; `of` says of which month and
+    payer a column is.
+    """
+
+    fen: npt.NDArray[Any]
+    of: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of_piece(cls, piece: Piece) -> Class:
+        """A piece as a matrix."""
+        columns = list(dict.fromkeys((month, payer) for _, entries in piece for month, payer, _ in entries))
+        found = np.zeros((len(piece), len(columns)), object)
+        for row, (_, entries) in enumerate(piece):
+            for month, payer, fen in entries:
+                found[row, columns.index((month, payer))] += fen
+        fits = max((abs(fen) for fen in found.flat), default=0) < _FITS
+        return cls(found.astype(np.int64) if fits else found, tuple(columns))
+
+    @property
+    def most(self) -> int:
+        """The largest magnitude among its fen."""
+        return int(abs(self.fen).max(initial=0))
+
+    def running(self, payer: str) -> list[int]:
+        """What one payer pays for who is there on the first so many days, from 0 days on."""
+        own = [at for at, (_, who) in enumerate(self.of) if who == payer]
+        return [*accumulate(map(int, self.fen[:, own].sum(axis=1)), initial=0)]
+
+
+@dataclass(frozen=True)
 class Worth:
     """What the days of counting are worth, by class of estates.
 
-    `days` has a row for each list of days: how many of them lie before each day, from `low` on. `classes` to `base` are
-    arrays over estates; `sums` has for each payer the running sums of fen over the days of each class, from 0 on, one
-    class after the other.
+    `days` has a row for each list of days: how many of them lie before each day, from `low` on. `numbers` (of classes),
+    `row`, `start` and `base` are arrays over estates; `sums` has for each payer the running sums of fen over the days
+    of each class, from 0 on, one class after the other.
     """
 
-    pieces: tuple[Piece, ...]  # of each class, in order of days
+    ids: Ids
+    classes: tuple[Class, ...]
     low: int
     days: npt.NDArray[np.int32]  # shape (lists, span)
-    classes: npt.NDArray[np.int32]
+    numbers: npt.NDArray[np.int32]
     row: npt.NDArray[np.int64]  # where the list of the estate begins in `days`, flat
     start: npt.NDArray[np.int32]  # its first day, where that is a day of counting; else FAR
-    length: npt.NDArray[np.int64]  # how many days of counting it has
     base: npt.NDArray[np.int64]  # where its class begins in `sums`
-    sums: dict[str, npt.NDArray[np.int64]]
+    sums: Mapping[str, npt.NDArray[np.int64]]
 
     @property
     def most(self) -> int:
         """One more than the most days of counting of an estate."""
-        return 1 + max(map(len, self.pieces), default=0)
+        return 1 + max((len(one.fen) for one in self.classes), default=0)
 
+    @cached_property
+    def length(self) -> npt.NDArray[np.int32]:
+        """How many days of counting each estate has."""
+        return np.array([len(one.fen) for one in self.classes], np.int32)[self.numbers]
 
-def assess_counted(worth: Worth, ids: pa.Array, batch: pa.RecordBatch, place: Place) -> Result:
-    """What each row of a batch adds to the claims of its estate."""
-    estates = estates_of(column_of(batch, "estate_id", place), ids, place)
-    arrived, gone = stay_of(batch, place)
-    row, start, base = worth.row[estates], worth.start[estates], worth.base[estates]
-    first, last = _before(worth, arrived, row, start), _before(worth, gone, row, start)
-    shares = {payer: sums[base + last] - sums[base + first] for payer, sums in worth.sums.items()}
-    amounts = sum(shares.values(), np.zeros(len(estates), np.int64))
-    most = worth.most
-    trace = (worth.classes[estates].astype(np.int64) * most + first) * most + last
-    return Result(amounts, shares, trace, _totals(worth, ids, estates, first, last))
+    @cached_property
+    def whole(self) -> dict[str, npt.NDArray[np.int64]]:
+        """What a household of each estate is worth to each payer that is there on all its days of counting."""
+        return {payer: sums[self.base + self.length] - sums[self.base] for payer, sums in self.sums.items()}
 
+    @cached_property
+    def _ends(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """The first day of counting of each estate, and the last; FAR and long ago where it has none."""
+        low, span = self.low, self.days.shape[1]
+        table = self.days.reshape(-1)
+        first = np.array([np.searchsorted(row, 1) for row in self.days])[self.row // span] + low - 1
+        last = np.array([np.searchsorted(row, row[-1]) for row in self.days])[self.row // span] + low - 1
+        listed = table[self.row + span - 1] > 0
+        own = self.start != FAR
+        opens = np.where(own, self.start, np.where(listed, first, FAR))
+        closes = np.where(listed, last, np.where(own, self.start, -FAR))
+        return opens.astype(np.int32), closes.astype(np.int32)
 
-def _before(worth: Worth, days: npt.NDArray[np.int32], row: Any, start: Any) -> npt.NDArray[np.int64]:
-    """How many days of counting of its estate lie before a day of each row."""
-    at = np.clip(days, worth.low, worth.low + worth.days.shape[1] - 1)
-    found: npt.NDArray[np.int64] = worth.days.reshape(-1)[row + (at - worth.low)] + (days > start)
-    return found
+    def assess(self, batch: pa.RecordBatch, place: Place) -> Result:
+        """What each row of a batch adds to the claims of its estate."""
+        rows = len(batch)
+        estates = self.ids.numbers(required_of(batch, "estate_id", place), place)
+        arrived, gone = stay_of(batch, place)
+        shares = {payer: np.empty(rows, np.int64) for payer in self.sums}
+        trace = np.empty(rows, np.int64)
+        opens, closes = self._ends
+        all_stay = not rows or int(gone.min()) == FAR
+        parts: list[npt.NDArray[np.int64]] = []
+        alike = packed([(self.numbers, 1), (0, self.most), (self.length, self.most)], len(self.numbers))
+        for part in in_chunks(rows):
+            here = estates[part]
+            odd = arrived[part] > opens[here]
+            if not all_stay:
+                odd |= gone[part] <= closes[here]
+            for payer, whole in self.whole.items():
+                np.take(whole, here, out=shares[payer][part])
+            np.take(alike, here, out=trace[part])
+            parts.append(np.flatnonzero(odd) + part.start)
+        some = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        first, last = self._partly(some, estates[some], arrived[some], gone[some], shares, trace)
+        amounts = sum(shares.values(), np.zeros(rows, np.int64))
+        return Result(amounts, shares, trace, self._totals(estates, estates[some], first, last))
 
+    def _partly(
+        self, some: Any, estates: Any, arrived: Any, gone: Any, shares: Mapping[str, Any], trace: Any
+    ) -> tuple[Any, Any]:
+        """The rows that came late or left early: from which day of counting to which they were there."""
+        row, start, base = self.row[estates], self.start[estates], self.base[estates]
+        first, last = self._before(arrived, row, start), self._before(gone, row, start)
+        for payer, sums in self.sums.items():
+            shares[payer][some] = sums[base + last] - sums[base + first]
+        codes = [(self.numbers[estates], 1), (first, self.most), (last, self.most)]
+        trace[some] = packed(codes, len(some))
+        return first, last
 
-def _totals(worth: Worth, ids: pa.Array, estates: Any, first: Any, last: Any) -> Totals:
-    """Households that were there on each day of counting, times what the day is worth."""
-    if not len(estates):
-        return Totals()
-    low, most = int(estates.min()), worth.most
-    span = int(estates.max()) - low + 1
-    numbers: npt.NDArray[Any] = np.arange(low, low + span)
-    at = estates - low
-    if span > 4 * len(estates):  # few rows from all over the country
-        numbers, at = np.unique(estates, return_inverse=True)
-    size = len(numbers) * most
-    come = np.bincount(at * most + first, minlength=size).reshape(-1, most)
-    go = np.bincount(at * most + last, minlength=size).reshape(-1, most)
-    there, rows = np.cumsum(come - go, axis=1), come.sum(axis=1)
-    by: dict[Key, int] = {}
-    households: dict[str, int] = {}
-    for place in np.flatnonzero(rows).tolist():
-        number = int(numbers[place])
-        estate_id = ids[number].as_py()
-        households[estate_id] = int(rows[place])
-        for (_, entries), count in zip(worth.pieces[worth.classes[number]], there[place].tolist(), strict=False):
-            for month, payer, fen in entries:
-                key = (estate_id, month, payer)
-                by[key] = by.get(key, 0) + fen * count
-    return Totals({key: fen for key, fen in by.items() if fen}, households)
+    def _before(self, days: npt.NDArray[np.int32], row: npt.NDArray[np.int64], start: Any) -> npt.NDArray[np.int32]:
+        """How many days of counting of its estate lie before a day of each row."""
+        at = np.clip(days, self.low, self.low + self.days.shape[1] - 1)
+        np.subtract(at, self.low, out=at)
+        found: npt.NDArray[np.int32] = self.days.reshape(-1)[row + at]
+        np.add(found, days > start, out=found)
+        return found
+
+    def _totals(self, estates: npt.NDArray[np.int32], some: Any, first: Any, last: Any) -> Totals:
+        """Households that were there on each day of counting, times what the day is worth.
+
+        `some` are the estates of the rows that were not there on all days, from the `first` to the `last` of theirs.
+        """
+        if not len(estates):
+            return Totals()
+        most, wide = self.most, max(one.most for one in self.classes) * self.most * len(estates) >= _FITS
+        numbers, at = local_numbers(estates)
+        rows = np.bincount(at, minlength=len(numbers))
+        place = np.searchsorted(numbers, some)
+        size = len(numbers) * most
+        moves = np.bincount(place * most + first, minlength=size) - np.bincount(place * most + last, minlength=size)
+        moves = moves.reshape(-1, most)
+        others = rows - np.bincount(place, minlength=len(numbers))
+        moves[:, 0] += others
+        moves[np.arange(len(numbers)), self.length[numbers]] -= others
+        there = np.cumsum(moves, axis=1)
+        by: dict[Key, int] = {}
+        households: dict[str, int] = {}
+        for place_, number in enumerate(numbers.tolist()):
+            if not rows[place_]:
+                continue
+            one, estate_id = self.classes[self.numbers[number]], self.ids.text(number)
+            households[estate_id] = int(rows[place_])
+            counts = there[place_, : len(one.fen)]
+            fen = counts @ one.fen if not wide else counts.astype(object) @ one.fen.astype(object)
+            for (month, payer), whole in zip(one.of, fen.tolist(), strict=True):
+                if whole:
+                    by[estate_id, month, payer] = whole
+        return Totals(by, households)
 
 
 # --- what the plain assess says of an estate with one household -----------------------------------------------------
@@ -141,13 +232,38 @@ class Appraiser:
             numbers.append(classes.setdefault(piece, len(classes)))
             rows.append(lists.setdefault(tuple(day for day, _ in piece[own:]), len(lists)))
             starts.append(estate.service_start.toordinal() - EPOCH if own else FAR)
+        low, table = _before_each_day(list(lists))
+        found = [Class.of_piece(piece) for piece in classes]
+        bases = np.cumsum([0, *(len(one.fen) + 1 for one in found)])
+        return Worth(
+            ids=Ids(pa.array(list(self.walk.registry.estates), pa.string())),
+            classes=tuple(found),
+            low=low,
+            days=table,
+            numbers=np.array(numbers, np.int32),
+            row=np.array(rows, np.int64) * table.shape[1],
+            start=np.array(starts, np.int32),
+            base=bases[np.array(numbers, np.int64)],
+            sums=self._sums(found),
+        )
+
+    def _sums(self, classes: Sequence[Class]) -> dict[str, npt.NDArray[np.int64]]:
+        """The running sums of each payer, one class after the other; AmountError where a household gets too much."""
         payers = dict.fromkeys(payer for split in self.walk.provision.payers for payer in split.payers)
-        return _worth(list(classes), list(lists), numbers, rows, starts, list(payers))
+        running = {payer: [fen for one in classes for fen in one.running(payer)] for payer in payers}
+        most = max(map(sum, zip(*running.values(), strict=True)), default=0)
+        if most > MAX_FEN:
+            where = f"{self.walk.document.id} {self.walk.provision_id}"
+            raise AmountError(
+                "a household adds more than 64 bits hold", where=where, got=f"{most} fen", wanted=f"{MAX_FEN} fen"
+            )
+        return {payer: np.array(fen, np.int64) for payer, fen in running.items()}
 
     def _of_estate(self, estate: Estate, static: object, results: Sequence[tuple[int, int, object]]) -> Piece:
         """All claim periods of an estate, one after the other, their days of counting in order."""
         served = self.walk.served(estate_subject(estate))
-        own = (self.days.first(estate.service_start), self.days.last(estate.service_end))
+        start, end = estate.service_start, estate.service_end
+        own = (self.days.first(start), self.days.counted(start), self.days.last(end))
         found: dict[int, list[Entry]] = {}
         for number in self.walk.numbers(served, self.window):
             period = self.walk.period(served, number)
@@ -183,7 +299,8 @@ class Appraiser:
         """The fen that one household adds to a line, by payer; BulkError where that is no whole number for each."""
         if line.outcome not in (Outcome.DUE, Outcome.PENDING):
             return {}
-        whole = self.walk.provision.rounding.round(priced.exact_fen) == priced.exact_fen
+        rule = self.walk.provision.rounding
+        whole = rule.level == "household" or rule.round(priced.exact_fen) == priced.exact_fen
         if not whole or any((share.share * line.amount_fen).denominator != 1 for share in line.shares):
             raise BulkError(
                 "what one household adds to the claim of its estate is no whole number of fen for each payer",
@@ -206,41 +323,12 @@ def alone(walk: Walk, estate: Estate) -> Walk:
     return Walk(walk.document, walk.provision_id, walk.provision, small, walk.assessments, walk.above, walk.below)
 
 
-def _worth(
-    classes: list[Piece],
-    lists: list[tuple[int, ...]],
-    numbers: list[int],
-    rows: list[int],
-    starts: list[int],
-    payers: list[str],
-) -> Worth:
+def _before_each_day(lists: list[tuple[int, ...]]) -> tuple[int, npt.NDArray[np.int32]]:
+    """The first of all days, and for each list of days how many of them lie before each day from then on."""
     every = [day for days in lists for day in days]
     low, high = (min(every), max(every) + 1) if every else (0, 0)
     table = np.zeros((max(len(lists), 1), high - low + 1), np.int32)
     for at, days in enumerate(lists):
         for day in days:
             table[at, day - low + 1 :] += 1
-    lengths = np.array([len(piece) for piece in classes], np.int64)
-    bases = np.concatenate([[0], np.cumsum(lengths + 1)])
-    of = np.array(numbers, np.int64)
-    return Worth(
-        pieces=tuple(classes),
-        low=low,
-        days=table,
-        classes=np.array(numbers, np.int32),
-        row=np.array(rows, np.int64) * table.shape[1],
-        start=np.array(starts, np.int32),
-        length=lengths[of],
-        base=bases[of],
-        sums={payer: _running(classes, payer) for payer in payers},
-    )
-
-
-def _running(classes: list[Piece], payer: str) -> npt.NDArray[np.int64]:
-    found = []
-    for piece in classes:
-        days = [sum(fen for _, who, fen in entries if who == payer) for _, entries in piece]
-        found += [0, *accumulate(days)]
-    if any(abs(fen) > _MOST_FEN for fen in found):
-        raise AmountError("an amount beyond what a column holds", got=f"{max(found)} fen", wanted=f"{_MOST_FEN} fen")
-    return np.array(found, np.int64)
+    return low, table

@@ -7,10 +7,10 @@ number in another way than here, `NotInColumns` is raised, and the rows are asse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ import pyarrow as pa
 from estate_funds.bulk.coding import Place
 from estate_funds.errors import ColumnError
 from estate_funds.money import Rounding
-from estate_funds.policy import Bounds, Derived, Document, PayerSplit
+from estate_funds.policy import Bounds, Document, PayerSplit
+from estate_funds.policy.facts import Steps
 
 _LIMIT = 2**62
 _LOW_WORD_DIGITS = 18  # digits that a decimal keeps in its low 64 bits
@@ -57,93 +58,119 @@ class Exact:
 
 
 def _times(parts: npt.NDArray[np.int64], most: int, factor: int) -> npt.NDArray[np.int64]:
-    if most * abs(factor) >= _LIMIT:
+    if max(most, 1) * abs(factor) >= _LIMIT:
         raise NotInColumns
     product: npt.NDArray[np.int64] = parts * factor
     return product
 
 
 def exact_of(column: pa.Array, name: str, place: Place) -> Exact:
-    """A column of decimals or integers; ColumnError for floats and texts, which hold no exact number."""
+    """A column of decimals or integers; ColumnError for floats and texts, which hold no exact number.
+
+    Raises NotInColumns where 64 bits do not hold a number.
+    """
     kind = column.type
-    known = np.asarray(column.is_valid())
+    known = column.is_valid().to_numpy(zero_copy_only=False)
     if pa.types.is_integer(kind):
-        return Exact(column.fill_null(0).cast(pa.int64()).to_numpy(), 1, known)
+        try:
+            return Exact(column.fill_null(0).cast(pa.int64()).to_numpy(), 1, known)
+        except pa.ArrowInvalid:
+            raise NotInColumns from None
     if not pa.types.is_decimal128(kind) or kind.scale < 0:
-        wanted = "an exact number: a decimal, or whole numbers"
+        wanted = "an exact number: a decimal128, or whole numbers"
         raise ColumnError("the column has another type", where=place(0, name), got=str(kind), wanted=wanted)
+    if kind.scale > _LOW_WORD_DIGITS:
+        raise NotInColumns
+    if not len(column):
+        return Exact(np.zeros(0, np.int64), 10**kind.scale, known)
     words = np.frombuffer(column.buffers()[1], np.int64)[2 * column.offset : 2 * (column.offset + len(column))]
     low, high = words[0::2], words[1::2]
-    parts = np.where(known, low, 0)
-    if kind.precision > _LOW_WORD_DIGITS and bool((np.where(known, high, 0) != (parts >> 63)).any()):
+    parts = np.ascontiguousarray(low) if not column.null_count else np.where(known, low, 0)
+    if kind.precision > _LOW_WORD_DIGITS and bool((known & (high != (parts >> 63))).any()):
         raise NotInColumns
     return Exact(parts, 10**kind.scale, known)
 
 
-def constant(values: list[Fraction | None], classes: npt.NDArray[Any]) -> Exact:
-    """A number that all rows of a class have."""
-    scale = 1
-    for value in values:
-        scale = scale if value is None else scale * value.denominator // gcd(scale, value.denominator)
+def constants(values: Sequence[Fraction | None]) -> Exact:
+    """Some numbers as one column."""
+    scale = lcm(*(value.denominator for value in values if value is not None))
     parts = [0 if value is None else int(value * scale) for value in values]
-    if max(map(abs, parts), default=0) >= _LIMIT:
+    if max(map(abs, parts), default=0) >= _LIMIT or scale >= _LIMIT:
         raise NotInColumns
-    return Exact(np.array(parts, np.int64)[classes], scale, np.array([v is not None for v in values])[classes])
+    return Exact(np.array(parts, np.int64), scale, np.array([value is not None for value in values], np.bool_))
 
 
 # --- what documents derive ----------------------------------------------------------------------------------------
 
+_ARITHMETIC = ("product_of", "sum_of", "least_of", "greatest_of", "difference")
 
-@dataclass
-class Numbers:
-    """The numbers of a batch by the names that a document uses.
 
-    `columns` are those of the rows, `classes` the class of each row's estate, `of_class` what a class has of a name.
+@dataclass(frozen=True)
+class Plan:
+    """Which numbers of a document rest on columns of numbers, and which are the same for all rows of a key.
+
+    `columns` has the names, as the document uses them, of what is a number of each row, and the column that it is;
+    `periodic` are the names of what has another value in each claim period, some of them numbers of the row as well.
     """
 
     document: Document
-    columns: Mapping[str, Exact]
-    classes: npt.NDArray[Any]
-    of_class: Callable[[str], list[Fraction | None]]
+    columns: Mapping[str, str]
+    periodic: frozenset[str]
 
     def touches(self, name: str) -> bool:
         """Whether a number of the row is behind a name."""
         return any(one in self.columns for one in self.document.behind([name]))
 
+    def constants(self, name: str) -> Iterator[str]:
+        """The names that a number is computed from and that are the same for all rows of a key, itself perhaps.
+
+        Raises NotInColumns for one that is derived in another way than here, or is another number in each period.
+        """
+        if self.periodic & {*self.document.behind([name])}:
+            raise NotInColumns
+        if not self.touches(name):
+            yield name
+        elif name not in self.columns:
+            rule = self.document.derived[name]
+            if rule.steps is not None:
+                yield from self.constants(rule.steps.of)
+            elif rule.way in _ARITHMETIC:
+                for one in getattr(rule, rule.way):
+                    yield from self.constants(one)
+            else:
+                raise NotInColumns
+
+    def constants_of(self, bounds: Bounds) -> Iterator[str]:
+        """The same of both sides of a condition."""
+        if bounds.rounded_to is not None:
+            raise NotInColumns
+        for name in (bounds.fact, bounds.of):
+            yield from self.constants(name) if name else ()
+
+
+@dataclass
+class Numbers:
+    """The numbers of some rows by the names that a document uses; `constant` says those that are the same for a key."""
+
+    plan: Plan
+    columns: Mapping[str, Exact]
+    constant: Callable[[str], Exact]
+    rows: int
+
     def get(self, name: str) -> Exact:
         """The number of that name of each row."""
-        if name in self.columns:
-            return self.columns[name]
-        if not self.touches(name):
-            return constant(self.of_class(name), self.classes)
-        return self._derived(self.document.derived[name])
-
-    def _derived(self, rule: Derived) -> Exact:
-        if rule.way not in ("product_of", "sum_of", "least_of", "greatest_of", "difference"):
-            raise NotInColumns
-        first, *others = (self.get(name) for name in getattr(rule, rule.way))
-        known = first.known.copy()
-        for other in others:
-            known &= other.known
-        if rule.way == "product_of":
-            parts, scale = first.parts, first.scale
-            for other in others:
-                if Exact(parts, 1, known).most * other.most >= _LIMIT:
-                    raise NotInColumns
-                parts, scale = parts * other.parts, scale * other.scale
-            return Exact(np.where(known, parts, 0), scale, known)
-        scale = first.scale
-        for other in others:
-            scale = scale * other.scale // gcd(scale, other.scale)
-        columns = [one.scaled(scale) for one in (first, *others)]
-        if sum(max(1, abs(int(c.min(initial=0))), abs(int(c.max(initial=0)))) for c in columns) >= _LIMIT:
-            raise NotInColumns
-        return Exact(np.where(known, _combined(rule.way, columns), 0), scale, known)
+        if name in self.plan.columns:
+            nothing = np.zeros(self.rows, np.int64)
+            return self.columns.get(self.plan.columns[name]) or Exact(nothing, 1, nothing.astype(np.bool_))
+        if not self.plan.touches(name):
+            return self.constant(name)
+        rule = self.plan.document.derived[name]
+        if rule.steps is not None:
+            return _steps(self.get(rule.steps.of), rule.steps)
+        return _derived(rule.way, [self.get(one) for one in getattr(rule, rule.way)])
 
     def holds(self, bounds: Bounds) -> npt.NDArray[np.int8]:
         """Whether each row meets a condition on a number: 0 no, 1 yes, 2 not known."""
-        if bounds.rounded_to is not None:
-            raise NotInColumns
         found, of = self.get(bounds.fact), self.get(bounds.of) if bounds.of else None
         known = found.known if of is None else found.known & of.known
         met = np.ones(len(known), np.bool_)
@@ -158,6 +185,35 @@ class Numbers:
             else:
                 met &= _MET[name](left, of.times(bound.numerator * found.scale))
         return np.where(known, met, 2).astype(np.int8)
+
+
+def _derived(way: str, numbers: list[Exact]) -> Exact:
+    first, *others = numbers
+    known = first.known.copy()
+    for other in others:
+        known &= other.known
+    if way == "product_of":
+        parts, scale = first.parts, first.scale
+        for other in others:
+            if Exact(parts, 1, known).most * other.most >= _LIMIT:
+                raise NotInColumns
+            parts, scale = parts * other.parts, scale * other.scale
+        return Exact(np.where(known, parts, 0), scale, known)
+    scale = lcm(*(one.scale for one in numbers))
+    columns = [one.scaled(scale) for one in numbers]
+    if sum(max(1, abs(int(c.min(initial=0))), abs(int(c.max(initial=0)))) for c in columns) >= _LIMIT:
+        raise NotInColumns
+    return Exact(np.where(known, _combined(way, columns), 0), scale, known)
+
+
+def _steps(base: Exact, rule: Steps) -> Exact:
+    """How many whole units of a size a number holds."""
+    if bool((base.parts < 0).any()):
+        raise NotInColumns
+    parts, over = base.times(rule.size.denominator), rule.size.numerator * base.scale
+    if Exact(parts, 1, base.known).most + over >= _LIMIT:
+        raise NotInColumns
+    return Exact((parts + (over - 1 if rule.round == "up" else 0)) // over, 1, base.known)
 
 
 _MET: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -206,23 +262,23 @@ def divided(fen: npt.NDArray[np.int64], split: PayerSplit) -> dict[str, npt.NDAr
     """Fen of each row among the payers of a division: `money.allocate`, or all but one rounded down."""
     if len(split.shares) == 1:
         return {next(iter(split.shares)): fen}
-    whole = 1
-    for share in split.shares.values():
-        whole = whole * share.denominator // gcd(whole, share.denominator)
-    if int(fen.max(initial=0)) * whole >= _LIMIT:
+    whole = lcm(*(share.denominator for share in split.shares.values()))
+    if int(fen.max(initial=1)) * whole >= _LIMIT:
         raise NotInColumns
     exact = {payer: fen * int(share * whole) for payer, share in split.shares.items()}
     parts = {payer: product // whole for payer, product in exact.items()}
     left = fen - sum(parts.values())
     if split.odd_fen == "residue":
-        parts[split.odd_fen_to] = parts[split.odd_fen_to] + left
+        parts[split.odd_fen_to] += left
         return parts
     order = sorted(split.shares, key=lambda payer: (payer != split.odd_fen_to, payer))
     rest = {payer: exact[payer] - parts[payer] * whole for payer in order}
     for at, payer in enumerate(order):
-        before = np.zeros(len(fen), np.int64)
+        before = np.zeros(len(fen), np.int64)  # how many come before it when odd fen are dealt out
         for other_at, other in enumerate(order):
-            if other != payer:
-                before += (rest[other] > rest[payer]) | ((rest[other] == rest[payer]) & (other_at < at))
-        parts[payer] = parts[payer] + (before < left)
+            if other_at < at:
+                before += rest[other] >= rest[payer]
+            elif other_at > at:
+                before += rest[other] > rest[payer]
+        parts[payer] += before < left
     return parts

@@ -10,419 +10,391 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from fractions import Fraction
+from math import prod
+from threading import RLock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from estate_funds.assess import Claim, Outcome, assess
+from estate_funds.assess import Claims, Outcome, assess
 from estate_funds.assess.walk import Walk
 from estate_funds.bulk.coding import (
     EPOCH,
-    FAR,
     Coded,
     DayCodes,
+    Ids,
     Place,
     Places,
     about_estates,
-    column_of,
-    estates_of,
+    bounds_in,
+    from_row,
+    in_chunks,
     packed,
+    priced_by,
+    required_of,
     stay_of,
 )
-from estate_funds.bulk.numbers import Exact, NotInColumns, Numbers, divided, exact_of, rounded
-from estate_funds.bulk.result import PENDING, Key, Result, Totals
-from estate_funds.bulk.wanted import Wanted
+from estate_funds.bulk.known import Charge, Constants, Due, Known, Price
+from estate_funds.bulk.numbers import Exact, NotInColumns, Numbers, Plan, divided, rounded
+from estate_funds.bulk.result import PENDING, Result
+from estate_funds.bulk.rows import AREA, ROW, Code, Field, Rows, claim_numbers, fields_of
+from estate_funds.bulk.tally import Tally
 from estate_funds.calendar import Months
-from estate_funds.errors import AmountError, CellError, InvariantBroken, nearest
-from estate_funds.money import FEN_PER_YUAN
+from estate_funds.errors import AmountError, BulkError, EstateFundsError, InvariantBroken
+from estate_funds.money import FEN_PER_YUAN, MAX_FEN
 from estate_funds.policy import LEVELS, Bounds, PayerSplit
-from estate_funds.policy import walk as tables
-from estate_funds.policy.facts import NO, YES
-from estate_funds.registry import Estate, Fact, Facts, Registry, Subject, Value
+from estate_funds.registry import Assessments, Facts, Registry
 
-ROW = "row"  # the id of a subject that stands for a row
-AREA = "floor_area_m2"
-_MOST_FEN = 2**62
+_FITS = 2**62
 _MOST_MET = 200_000  # rows or keys whose answer is remembered
-_DENSE = 1 << 22  # so many keys are looked up in an array; more are sorted
-_MONEY = pa.decimal128(18, 2)
-_TYPES = {
-    "yuan": _MONEY, "m2": _MONEY, "number": pa.decimal128(18, 6), "share": pa.decimal128(18, 6), "date": pa.date32(),
-}  # fmt: skip
+_SPARSE = 8  # so many times more codes than rows are sorted, not counted in an array
+_OUTCOMES = 3  # a condition is met, is not, or nobody knows
+Fen = npt.NDArray[np.int64]
+At = npt.NDArray[np.int64]
 
 
-# --- columns ----------------------------------------------------------------------------------------------------------
-
-
-def own_columns(walk: Walk, used: Sequence[str]) -> tuple[Wanted, ...]:
-    """The columns of facts of the row, and of what it is part of; `fact@period` where each period has its own."""
-    document, provision = walk.document, walk.provision
-    chain = [kind for kind in document.kinds_above(provision.each) if kind not in LEVELS]
-    found = []
-    names = {name for name in used if name in document.facts}
-    if "m2" in used and "area_m2" in document.facts and document.facts["area_m2"].of == provision.each:
-        names.add("area_m2")
-    for name in sorted(names):
-        rule = document.facts[name]
-        if rule.of in chain:
-            about = f"{rule.text} ({', '.join(rule.values) or rule.type})"
-            found.append(Wanted(name, _TYPES.get(rule.type, pa.string()), about, required=False))
-    if provision.each == "household" and {"m2", AREA} & {*used}:
-        found.append(Wanted(AREA, _MONEY, "floor area in m2", required=False))
-    return tuple(found)
-
-
-def own_row(walk: Walk, row: Mapping[str, object]) -> Walk:
-    """The walk over a registry that has one row, its estate, and the units it lies in.
-
-    Values are those of the columns by name: days, texts, exact numbers; what is missing or None is not known.
-    """
-    estate = walk.registry.estates.get(str(row.get("estate_id") or ""))
-    return Rows(walk).walk(estate, row)
-
-
-@dataclass
-class Rows:
-    """Makes registries of single rows."""
-
-    walk_of_all: Walk
-    near: dict[str, list[tuple[str, str, str, Fact]]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for (owner, name, period), fact in self.walk_of_all.registry.facts.items():
-            self.near.setdefault(owner, []).append((owner, name, period, fact))
-
-    def walk(self, estate: Estate | None, row: Mapping[str, object]) -> Walk:
-        """The walk over one row."""
-        full = self.walk_of_all
-        document, kind = full.document, full.provision.each
-        units = {level: estate.unit_at(level) for level in LEVELS} if estate else {}
-        start, end = row["registered_on"], row.get("removed_on")
-        assert isinstance(start, date)
-        assert end is None or isinstance(end, date)
-        chain = [one for one in document.kinds_above(kind) if one not in LEVELS]
-        ids = [ROW, *(f"{ROW}/{above}" for above in chain[1:])]
-        subjects = [
-            Subject(own, one, own, units, start, end, parent)
-            for own, one, parent in zip(ids, chain, [*ids[1:], ""], strict=True)
-        ]
-        owners = [estate.estate_id, *(f"{level}/{units[level]}" for level in LEVELS[:-1])] if estate else []
-        facts = [fact for owner in owners for fact in self.near.get(owner, ())]
-        facts += self._of_row(row, dict(zip(chain, ids, strict=True)))
-        known = {key: unit for key, unit in full.registry.units.items() if key in owners}
-        estates = {estate.estate_id: estate} if estate else {}
-        registry = Registry(estates, {}, subjects={s.subject_id: s for s in subjects}, facts=Facts(facts), units=known)
-        return Walk(document, full.provision_id, full.provision, registry, full.assessments, full.above, full.below)
-
-    def _of_row(self, row: Mapping[str, object], owners: Mapping[str, str]) -> Iterator[tuple[str, str, str, Fact]]:
-        document = self.walk_of_all.document
-        for name, value in row.items():
-            if value is None:
-                continue
-            if name == AREA and self.walk_of_all.provision.each == "household":
-                yield ROW, AREA, "", Fact(_value(value))
-            elif (rule := document.facts.get(name.partition("@")[0])) is not None and rule.of in owners:
-                yield owners[rule.of], name.partition("@")[0], name.partition("@")[2], Fact(_value(value))
-
-
-def _value(value: object) -> Value:
-    return value if isinstance(value, str | date | Fraction) else Fraction(str(value))
-
-
-# --- what the rows of a key are owed --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Charge:
-    """Lines that are priced alike: a number of the row x `rate` fen, rounded, in claims that begin in these months."""
-
-    rate: Fraction
-    split: PayerSplit | None  # one of the document's; None: pending
-    months: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Due:
-    """What the rows of a key are owed: fen, by month and payer, or charges on the number that they are paid by."""
-
-    entries: tuple[tuple[str, str, int], ...] = ()
-    charges: tuple[Charge, ...] = ()
-
-    def months_at(self, rate: Fraction, split: PayerSplit | None) -> tuple[str, ...]:
-        """The months of the charge at that price."""
-        return next((c.months for c in self.charges if c.rate == rate and c.split is split), ())
-
-
-@dataclass
+@dataclass(frozen=True)
 class Owed:
-    """What rows with claims of their own are owed; `met` remembers what was asked for each key."""
+    """What rows with claims of their own are owed; `met` remembers what was asked."""
 
     walk: Walk  # over one estate of each class
     window: Months
+    ids: Ids
     places: Places
     first: Coded
     last: Coded
-    columns: tuple[Wanted, ...]
+    fields: tuple[Field, ...]
     payers: tuple[str, ...]
-    base: str  # the number of the row that prices rest on; "" where they do not, or not so simply
+    plan: Plan
+    base: str  # the number of the row that prices rest on; "" where they rest on none
     bounds: tuple[Bounds, ...]  # conditions on numbers of the row
-    met: dict[object, Due] = field(default_factory=dict, repr=False)
+    constants: tuple[str, ...]  # numbers in those that are the same for all rows of a key
+    in_columns: bool  # else every row is assessed by itself
+    met: Met = field(default_factory=lambda: Met(), repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "met": {}, "rows": None}
+        return {**self.__dict__, "met": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, met=Met())
 
     @classmethod
     def of(cls, walk: Walk, window: Months, days: DayCodes, used: Sequence[str]) -> Owed:
-        """Those of a provision; nothing is asked yet."""
+        """Those of a provision; nothing is asked yet. BulkError where rows differ in too many ways."""
         tell = about_estates(walk, used)
         places = Places.of(walk, lambda estate: (*tell(estate)[:1], tuple(tell(estate)[1])))
-        columns = own_columns(walk, used)
-        numeric = [c.name for c in columns if pa.types.is_decimal(c.type)]
         borders = days.days if days.by_day else [b - EPOCH for b in days.borders]
-        payers = tuple(dict.fromkeys(payer for split in walk.provision.payers for payer in split.payers))
-        return cls(
+        fields = fields_of(walk, window, used)
+        plan = _plan(walk, window, fields)
+        bounds = tuple(_bounds(walk, used, plan))
+        found = cls(
             walk=_reduced(walk, places),
             window=window,
+            ids=Ids(pa.array(list(walk.registry.estates), pa.string())),
             places=places,
             first=Coded.of(days.days, days.first, borders),
-            last=Coded.of(days.days, days.last, borders),
-            columns=columns,
-            payers=payers,
-            base=_base(walk, numeric),
-            bounds=tuple(_bounds(walk, used, numeric)),
+            last=Coded.of(days.days, days.last, [b - EPOCH for b in days.borders]),
+            fields=fields,
+            payers=tuple(dict.fromkeys(payer for split in walk.provision.payers for payer in split.payers)),
+            plan=plan,
+            bounds=bounds,
+            **_computed(walk, plan, bounds),
         )
+        if found.keys * _OUTCOMES ** len(bounds) >= _FITS:
+            raise BulkError(
+                "rows differ in more ways than 64 bits tell apart",
+                where=f"{walk.document.id} {walk.provision_id}",
+                got=", ".join(f"{one.names[0]} {one.codes}" for one in fields),
+                fix="assess it as a case: estate-funds run",
+            )
+        return found
+
+    @property
+    def keys(self) -> int:
+        """How many keys there may be."""
+        sizes = [max(len(self.places.first), 1), self.first.size, self.last.size]
+        return prod([*sizes, *(one.codes for one in self.fields)])
 
     # --- a batch ---
 
-    def assess(self, ids: pa.Array, batch: pa.RecordBatch, place: Place) -> Result:
+    def assess(self, batch: pa.RecordBatch, place: Place) -> Result:
         """What each row of a batch is owed."""
         rows = len(batch)
-        column = column_of(batch, "estate_id", place, required=bool(len(ids)))
-        estates = estates_of(column, ids, place) if column is not None and len(ids) else np.zeros(rows, np.int32)
-        classes = self.places.numbers[estates] if len(ids) else estates
-        arrived, gone = stay_of(batch, place)
-        codes: list[tuple[npt.NDArray[Any] | int, int]] = [(classes, max(len(self.places.first), 1))]
-        codes += [(self.first.codes(arrived), len(self.first.days))]
-        codes += [(self.last.codes(gone), len(self.last.days) + 1)]
-        exact: dict[str, Exact] = {}
-        whole = True
-        for wanted in self.columns:
-            told = column_of(batch, wanted.name, place, required=False)
-            if told is None:
+        estates = np.zeros(rows, np.int32)
+        if len(self.ids):
+            estates = self.ids.numbers(required_of(batch, "estate_id", place), place)
+        tally = Tally(self.ids, estates, self.window, self.payers)
+        shares = {payer: np.zeros(rows, np.int64) for payer in self.payers}
+        trace, amounts = np.empty(rows, np.int64), np.zeros(rows, np.int64)
+        for part in in_chunks(rows):
+            piece = batch.slice(part.start, part.stop - part.start)
+            chunk = Chunk(self, piece, estates[part], tally.at[part], from_row(place, part.start), tally)
+            trace[part] = chunk.trace
+            for payer, fen in chunk.assess().items():
+                shares[payer][part] = fen
+                np.add(amounts[part], fen, out=amounts[part])
+        return Result(amounts, shares, trace, tally.totals())
+
+
+class Met:
+    """What was asked so far, in this process; forgotten, where that is too much to remember."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.rows: dict[object, Due] = {}
+        self._known: Known | None = None
+        self._constants: Constants | None = None
+
+    def known(self, owed: Owed) -> Known:
+        """By key, bounds included."""
+        if self._known is None or self._known.count > _MOST_MET:
+            self._known = Known(owed.keys * _OUTCOMES ** len(owed.bounds), owed.payers)
+        return self._known
+
+    def constants(self, owed: Owed) -> Constants:
+        """By key, bounds left out."""
+        if self._constants is None or len(self._constants.met) > _MOST_MET:
+            self._constants = Constants(owed.keys, owed.constants)
+        return self._constants
+
+
+@dataclass
+class Chunk:
+    """Some rows of a batch, few enough for the cache. `at` is the place of each row's estate in the tally."""
+
+    owed: Owed
+    batch: pa.RecordBatch
+    estates: npt.NDArray[np.int32]
+    at: At
+    place: Place
+    tally: Tally
+    numbers: dict[str, Exact] = field(init=False)
+    whole: bool = field(init=False)  # whether all numbers fit into columns
+    trace: npt.NDArray[np.int64] = field(init=False)
+    asked: list[tuple[int, Mapping[str, int]]] = field(default_factory=list)  # rows whose shares are known beforehand
+
+    def __post_init__(self) -> None:
+        self.numbers, self.whole = {}, True
+        self.classes = self.owed.places.numbers[self.estates] if len(self.owed.ids) else self.estates
+        self.trace = packed(self._codes(), len(self.batch))
+
+    def _codes(self) -> Iterator[Code]:
+        owed = self.owed
+        arrived, gone = stay_of(self.batch, self.place)
+        yield self.classes, 1
+        yield owed.first.codes(arrived), owed.first.size
+        yield owed.last.codes(gone), owed.last.size
+        for one in owed.fields:
+            if not one.is_number:
+                yield one.code(self.batch, self.place)
                 continue
-            if pa.types.is_decimal(wanted.type):
-                try:
-                    exact[wanted.name] = exact_of(told, wanted.name, place)
-                    codes.append((exact[wanted.name].known.astype(np.int64), 2))
-                except NotInColumns:
-                    whole = False
-            else:
-                codes.append(self._choice(told, wanted, place))
-        numbers = Numbers(self.walk.document, exact, classes, self._of_class) if whole else None
-        trace = packed(codes, rows)
-        try:
-            return self._in_columns(ids, batch, estates, trace, codes, numbers)
-        except NotInColumns:
-            return self._one_by_one(ids, batch, estates, trace)
+            known: Any = 0
+            try:
+                if (found := one.number(self.batch, self.place)) is not None:
+                    self.numbers[one.names[0]] = found
+                    known = found.known
+            except NotInColumns:
+                self.whole, (_, column) = False, one.column(self.batch)
+                known = column.is_valid().to_numpy(zero_copy_only=False) if column is not None else 0
+            yield known, one.codes
 
-    def _choice(self, column: pa.Array, wanted: Wanted, place: Place) -> tuple[npt.NDArray[np.int64], int]:
-        """The code of a choice, a yes or no, a day, or whether a text is known; 0 for what is not known."""
-        rule = self.walk.document.facts[wanted.name]
-        known = np.asarray(column.is_valid()).astype(np.int64)
-        if rule.type == "date":
-            low = -(10**6)
-            days = column.view(pa.int32()).fill_null(low).to_numpy(zero_copy_only=False).astype(np.int64)
-            return days - low, FAR - low
-        if rule.type == "text":
-            return known, 2
-        allowed = rule.values or (YES, NO)
-        found = column.dictionary_encode() if not pa.types.is_dictionary(column.type) else column
-        at = pc.index_in(found.dictionary, value_set=pa.array(allowed, found.dictionary.type))
-        codes = at.take(found.indices)
-        if codes.null_count != column.null_count:
-            odd = np.asarray(codes.is_null()) & np.asarray(column.is_valid())
-            row = int(np.argmax(odd))
-            got = column[row].as_py()
-            raise CellError(
-                f"not a value of {wanted.name}", where=place(row, wanted.name), got=repr(got),
-                wanted=f"one of {', '.join(allowed)}", fix=nearest(str(got), allowed),
-            )  # fmt: skip
-        return codes.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1, len(allowed) + 1
+    def assess(self) -> Mapping[str, Fen]:
+        """The fen of each row by payer; totals go to the tally."""
+        with self.owed.met.lock:
+            try:
+                if self.whole and self.owed.in_columns:
+                    return self._in_columns()
+            except NotInColumns:
+                pass
+            return self._one_by_one()
 
-    def _of_class(self, name: str) -> list[Fraction | None]:
-        """A number that is the same for all rows of a class of estates."""
-        found = []
-        for estate in self.places.first or (None,):
-            row = {"registered_on": self.window.start.first_day}
-            walk = Rows(self.walk).walk(estate, row)
-            subject = walk.registry.subject(ROW)
-            found.append(walk.view(subject, 1, subject.start, self.window.start).number(name))
-        return found
+    # --- in columns ---
 
-    def _in_columns(
-        self, ids: pa.Array, batch: pa.RecordBatch, estates: Any, trace: Any, codes: Any, numbers: Numbers | None
-    ) -> Result:
-        if numbers is None:
-            raise NotInColumns
-        on = numbers.get(self.base) if self.base else None
-        if not self.base and numbers.columns:
-            raise NotInColumns
-        met = [(numbers.holds(bounds), 3) for bounds in self.bounds]
-        radix = 1
-        for _, size in (*codes, *met):
-            radix *= size
-        if radix >= 2**62:
-            raise NotInColumns
-        key = packed([(trace, 1), *met], len(trace)) if met else trace
+    def _in_columns(self) -> Mapping[str, Fen]:
+        """Nothing is added to the tally before it is certain that all fits."""
+        owed, rows = self.owed, len(self.batch)
+        numbers = Numbers(owed.plan, self.numbers, self._constant, rows)
+        met = [(numbers.holds(bounds), _OUTCOMES) for bounds in owed.bounds]
+        on = numbers.get(owed.base) if owed.base else None
         if on is not None and bool((on.parts < 0).any()):
             raise NotInColumns
-        keys, first, at = _distinct(key, radix)
-        found = []
-        for number, row in zip(keys.tolist(), first.tolist(), strict=True):
-            found.append(self._asked(number, batch, row, on))
-        shares, totals = self._table(found, at, estates, ids)
-        if on is not None:
-            self._charge(found, at, on, shares, totals, estates, ids)
-        return Result(_sum(shares, len(key)), shares, key, Totals(totals, _rows(estates, ids)))
+        known = owed.met.known(owed)
+        key = packed([(self.trace, 1), *met], rows) if met else self.trace
+        due = known.keys.numbers(key, lambda row: known.add(self._ask(row, on)))
+        if on is None:
+            return self._looked_up(known, due)
+        return self._charged(known, due, on)
 
-    def _one_by_one(self, ids: pa.Array, batch: pa.RecordBatch, estates: Any, trace: Any) -> Result:
+    def _constant(self, name: str) -> Exact:
+        """A number that is the same for all rows of a key."""
+        found = self.owed.met.constants(self.owed)
+        at = found.keys.numbers(self.trace, lambda row: found.add(self._constants_of(row)))
+        column = found.column(name)
+        return Exact(column.parts[at], column.scale, column.known[at])
+
+    def _looked_up(self, known: Known, due: At) -> Mapping[str, Fen]:
+        """The fen of each row from the tables of its key, and for each estate the rows of each key times its fen."""
+        if known.most >= _FITS or not self.tally.make_room(known.most * len(due)):
+            raise NotInColumns
+        cells, counts = _counted(self.at * known.count + due, len(self.tally.estates) * known.count)
+        estate, number = np.divmod(cells, known.count)
+        place, slot, fen = known.entries(number)
+        self.tally.add(estate[place], slot, fen * counts[place])
+        return {payer: column.array[due] for payer, column in known.shares.items()}
+
+    def _charged(self, known: Known, due: At, on: Exact) -> Mapping[str, Fen]:
+        """A number of each row times the rates of its key, rounded, divided."""
+        dealt = [self._dealt(price, due, on) for price in known.prices.values() if price.rate]
+        most = sum(one.most for one in dealt)
+        if most >= _FITS or not self.tally.make_room(most * len(due)):
+            raise NotInColumns
+        shares = {payer: np.zeros(len(due), np.int64) for payer in known.shares}
+        for one in dealt:
+            times = one.often[one.which]
+            for payer in shares.keys() & one.parts.keys():
+                shares[payer][one.rows] += one.parts[payer] * times
+        for row, wanted in self.asked:
+            found = {payer: int(fen[row]) for payer, fen in shares.items()}
+            if found != {payer: wanted.get(payer, 0) for payer in shares}:
+                raise InvariantBroken(f"columns come to {found}, the plain assess to {dict(wanted)}")
+        for one in dealt:
+            for payer, fen in one.parts.items():
+                self.tally.add_lists(self.at[one.rows], one.which, fen, one.times, payer)
+        return shares
+
+    def _dealt(self, price: Price, due: At, on: Exact) -> Dealt:
+        """Fen by payer for the rows that have a price: their number times the rate; or all of it pending."""
+        rule = self.owed.walk.provision.rounding
+        which = price.which.array[due]
+        rows: Any = slice(None)
+        if not which.all():
+            rows = np.flatnonzero(which)
+            which = which[rows]
+        exact = Exact(on.parts[rows], 1, on.known[rows]).times(price.rate.numerator)
+        fen = rounded(exact, price.rate.denominator * on.scale, rule.mode, int(rule.to * FEN_PER_YUAN))
+        parts = divided(fen, price.split) if price.split else {PENDING: fen}
+        return Dealt(rows, which, price.times(len(self.owed.window)), parts)
+
+    # --- row by row ---
+
+    def _one_by_one(self) -> Mapping[str, Fen]:
         """Each distinct row once, by the plain assess."""
-        names = ["estate_id", "registered_on", "removed_on", *(c.name for c in self.columns)]
-        there = [batch.column(name) for name in names if batch.schema.get_field_index(name) >= 0]
-        combined: dict[tuple[object, ...], int] = {}
-        found: list[Due] = []
-        at = np.empty(len(batch), np.int64)
-        for row, values in enumerate(zip(*(column.to_pylist() for column in there), strict=True)):
-            number = combined.setdefault(values, len(combined))
-            if number == len(found):
-                found.append(self._asked(values, batch, row, None))
-            at[row] = number
-        shares, totals = self._table(found, at, estates, ids)
-        return Result(_sum(shares, len(batch)), shares, trace, Totals(totals, _rows(estates, ids)))
+        met, numbers = self.owed.met.rows, [one for one in self.owed.fields if one.is_number]
+        if len(met) > _MOST_MET:
+            met.clear()
+        columns = [column.to_pylist() for one in numbers if (column := one.column(self.batch)[1]) is not None]
+        names = tuple(one.names[0] for one in numbers if one.column(self.batch)[1] is not None)
+        shares = {payer: np.zeros(len(self.batch), np.int64) for payer in self.owed.payers}
+        for row, values in enumerate(zip(self.trace.tolist(), *columns, strict=True)):
+            key = (names, values)
+            if key not in met:
+                met[key] = self._ask(row, None)
+            for payer, fen in met[key].shares.items():
+                shares[payer][row] = fen
+            for slot, fen in met[key].entries:
+                self.tally.add_one(int(self.at[row]), slot, fen)
+        return shares
 
     # --- one row ---
 
-    def _asked(self, key: object, batch: pa.RecordBatch, row: int, on: Exact | None) -> Due:
-        if key not in self.met:
-            if len(self.met) >= _MOST_MET:
-                self.met.clear()
-            self.met[key] = self._ask(batch, row, on)
-        return self.met[key]
+    def _walk(self, row: int) -> Walk:
+        values = {name: self.batch.column(at)[row].as_py() for at, name in enumerate(self.batch.schema.names)}
+        estate = self.owed.places.first[int(self.classes[row])] if len(self.owed.ids) else None
+        return Rows(self.owed.walk, self.owed.fields).walk(estate, values)
 
-    def _ask(self, batch: pa.RecordBatch, row: int, on: Exact | None) -> Due:
-        """What the plain assess says of a row; its charges, where it is paid by the number `on`."""
-        values = {name: batch.column(at)[row].as_py() for at, name in enumerate(batch.schema.names)}
-        estate_id = str(values.get("estate_id") or "")
-        walk = Rows(self.walk).walk(self._estate(estate_id), values)
-        claims = assess(
-            walk.document, walk.provision_id, walk.registry, walk.assessments,
-            window=self.window, above=walk.above, below=walk.below,
-        )  # fmt: skip
-        if on is None:
-            return Due(tuple(_entries(claims)))
-        charges = tuple(self._charges(walk, claims))
-        _check(charges, claims, on.at(row), walk)
-        return Due((), charges)
-
-    def _estate(self, estate_id: str) -> Estate | None:
-        """An estate of the class of a row's: they are alike."""
-        if not len(self.places.ids):
-            return None
-        at = pc.index(self.places.ids, estate_id).as_py()
-        return self.places.first[int(self.places.numbers[at])]
-
-    def _charges(self, walk: Walk, claims: Iterable[Claim]) -> Iterator[Charge]:
-        found: dict[tuple[Fraction, int], tuple[PayerSplit | None, list[str]]] = {}
-        by_number = {claim.number: claim for claim in claims}
+    def _constants_of(self, row: int) -> tuple[Fraction | None, ...]:
+        walk, window = self._walk(row), self.owed.window
         subject = walk.registry.subject(ROW)
-        served = walk.served(subject)
-        for number in walk.numbers(served, self.window):
-            pricing = walk.pricing(subject, served, number, walk.period(served, number))
-            if pricing is None:
-                continue
-            claim = by_number[number]
-            for priced, line in zip(pricing.lines, claim.lines, strict=True):
-                if line.outcome not in (Outcome.DUE, Outcome.PENDING):
-                    continue
+        number = claim_numbers(walk, window)[0]  # where there are others, the numbers are the same in each
+        view = walk.view(subject, number, subject.start, window.start)
+        return tuple(view.number(name) for name in self.owed.constants)
+
+    def _ask(self, row: int, on: Exact | None) -> Due:
+        """What the plain assess says of a row; its charges, where it is paid by the number `on`."""
+        walk = self._walk(row)
+        where = self.place(row, next((one.names[0] for one in self.owed.fields if one.is_number), "registered_on"))
+        try:
+            claims = assess(
+                walk.document, walk.provision_id, walk.registry, walk.assessments,
+                window=self.owed.window, above=walk.above, below=walk.below,
+            )  # fmt: skip
+        except EstateFundsError as error:
+            error.where = f"{where}; {error.where}" if error.where else where
+            raise
+        due = self._entered(claims)
+        if sum(due.shares.values()) > MAX_FEN:
+            raise AmountError(
+                "more is due than 64 bits hold", where=where, got=f"{claims.amount_fen} fen", wanted=f"{MAX_FEN} fen"
+            )
+        if on is None:
+            return due
+        charges = tuple(_charges(walk, claims, self.owed.window))
+        _check(charges, claims, on.at(row), walk)
+        self.asked.append((row, due.shares))
+        return Due(charges=charges)
+
+    def _entered(self, claims: Claims) -> Due:
+        """Fen by slot and by payer."""
+        entries: dict[int, int] = {}
+        shares: dict[str, int] = {}
+        for claim in claims:
+            for payer, fen in claim.shares.items():
+                shares[payer] = shares.get(payer, 0) + fen
+                _add(entries, self.tally.slot(claim.months.start, payer), fen)
+            waiting = sum(line.potential_fen for line in claim.lines if line.outcome is Outcome.PENDING)
+            _add(entries, self.tally.slot(claim.months.start, PENDING), waiting)
+        return Due(tuple((slot, fen) for slot, fen in entries.items() if fen), shares)
+
+
+# --- prices -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """What a price comes to: fen by payer for `rows` of a chunk, each as often as its list of months is long."""
+
+    rows: Any  # places, or a slice
+    which: At  # the list of each
+    times: npt.NDArray[np.int64]  # how often each list has each month, of shape (lists, months)
+    parts: Mapping[str, Fen]
+
+    @property
+    def often(self) -> npt.NDArray[np.int64]:
+        """How many months each list has."""
+        found: npt.NDArray[np.int64] = self.times.sum(axis=1)
+        return found
+
+    @property
+    def most(self) -> int:
+        """What all payers of all months of a row owe at most."""
+        return sum(int(fen.max(initial=0)) for fen in self.parts.values()) * int(self.often.max(initial=0))
+
+
+def _charges(walk: Walk, claims: Claims, window: Months) -> Iterator[Charge]:
+    """The charges of a row, from the lines of its claims before rounding."""
+    found: dict[tuple[Fraction, int], tuple[PayerSplit | None, list[int]]] = {}
+    subject = walk.registry.subject(ROW)
+    served = walk.served(subject)
+    for claim in claims:
+        pricing = walk.pricing(subject, served, claim.number, walk.period(served, claim.number))
+        if pricing is None:
+            raise InvariantBroken(f"a claim that has no price: {claim.claim_id}")
+        if walk.provision.rounding.level == "claim" and len(pricing.lines) > 1:
+            raise NotInColumns  # the sum is rounded, and divided among lines
+        for priced, line in zip(pricing.lines, claim.lines, strict=True):
+            if line.outcome in (Outcome.DUE, Outcome.PENDING):
                 split = priced.split if line.outcome is Outcome.DUE else None
                 rate = priced.rate * priced.factor * FEN_PER_YUAN
-                found.setdefault((rate, id(split)), (split, []))[1].append(str(claim.months.start))
-        for (rate, _), (split, months) in found.items():
-            yield Charge(rate, split, tuple(months))
-
-    # --- sums ---
-
-    def _table(self, found: list[Due], at: Any, estates: Any, ids: pa.Array) -> tuple[dict[str, Any], dict[Key, int]]:
-        """The fen of each row by payer, from tables over its key; and the totals."""
-        shares = {}
-        for payer in self.payers:
-            fen = [sum(n for _, who, n in due.entries if who == payer) for due in found]
-            _check_fen(max(map(abs, fen), default=0) * len(self.payers))
-            shares[payer] = np.array(fen, np.int64)[at] if found else np.zeros(0, np.int64)
-        by: dict[Key, int] = {}
-        if any(due.entries for due in found):
-            cells, counts = np.unique(estates.astype(np.int64) * len(found) + at, return_counts=True)
-            for cell, count in zip(cells.tolist(), counts.tolist(), strict=True):
-                estate, number = divmod(cell, len(found))
-                for month, payer, fen in found[number].entries:
-                    _add(by, (_name(ids, estate), month, payer), fen * count)
-        return shares, by
-
-    def _charge(
-        self,
-        found: list[Due],
-        at: Any,
-        on: Exact,
-        shares: dict[str, Any],
-        totals: dict[Key, int],
-        estates: Any,
-        ids: Any,
-    ) -> None:
-        """Add what the charges come to: a number of each row times a rate, rounded, divided."""
-        for rate, split in _prices(found):
-            months = [due.months_at(rate, split) for due in found]
-            lists = list(dict.fromkeys(months))
-            here = np.flatnonzero(np.array([bool(m) for m in months])[at])
-            dealt = self._dealt(on, here, rate, split)
-            which = np.array([lists.index(m) for m in months])[at[here]]
-            times = np.array([len(m) for m in lists], np.int64)[which]
-            group = estates[here].astype(np.int64) * len(lists) + which
-            for payer, part in dealt.items():
-                most = max(map(len, lists))
-                if int(part.max(initial=0)) * len(part) >= _MOST_FEN:
-                    raise NotInColumns  # their sum may not fit
-                if payer != PENDING:
-                    _check_fen((int(shares[payer].max(initial=0)) + int(part.max(initial=0)) * most) * len(self.payers))
-                    shares[payer][here] += part * times
-                for code, total in _sums(group, part):
-                    estate, place = divmod(code, len(lists))
-                    for month in lists[place]:
-                        _add(totals, (_name(ids, estate), month, payer), total)
-
-    def _dealt(self, on: Exact, here: Any, rate: Fraction, split: PayerSplit | None) -> dict[str, Any]:
-        """Fen by payer for some rows: what they are paid by times the rate, rounded, divided; or all of it pending."""
-        rule = self.walk.provision.rounding
-        exact = Exact(on.parts[here], 1, on.known[here]).times(rate.numerator)
-        fen = rounded(exact, rate.denominator * on.scale, rule.mode, int(rule.to * FEN_PER_YUAN))
-        return divided(fen, split) if split else {PENDING: fen}
+                months = found.setdefault((rate, id(split)), (split, []))[1]
+                months.append(claim.months.start - window.start)
+    for (rate, _), (split, months) in found.items():
+        yield Charge(rate, split, tuple(months))
 
 
-def _check_fen(fen: int) -> None:
-    if fen >= _MOST_FEN:
-        raise AmountError("an amount beyond what a column holds", got=f"up to {fen} fen", wanted=f"below {_MOST_FEN}")
-
-
-def _prices(found: Iterable[Due]) -> list[tuple[Fraction, PayerSplit | None]]:
-    """Each rate and division once."""
-    return list({(c.rate, id(c.split)): (c.rate, c.split) for due in found for c in due.charges}.values())
-
-
-def _check(charges: Sequence[Charge], claims: Iterable[Claim], value: Fraction | None, walk: Walk) -> None:
+def _check(charges: Iterable[Charge], claims: Claims, value: Fraction | None, walk: Walk) -> None:
     """The first row of a key comes out by its charges as the plain assess has it, or this is a bug."""
     due = pending = 0
     for charge in charges:
@@ -433,55 +405,68 @@ def _check(charges: Sequence[Charge], claims: Iterable[Claim], value: Fraction |
         raise InvariantBroken(f"charges come to {due} and {pending} fen, by the plain assess {wanted}")
 
 
-def _entries(claims: Iterable[Claim]) -> Iterator[tuple[str, str, int]]:
-    for claim in claims:
-        month = str(claim.months.start)
-        for payer, fen in claim.shares.items():
-            yield month, payer, fen
-        waiting = sum(line.potential_fen for line in claim.lines if line.outcome is Outcome.PENDING)
-        if waiting:
-            yield month, PENDING, waiting
+def _add(entries: dict[int, int], slot: int, fen: int) -> None:
+    entries[slot] = entries.get(slot, 0) + fen
 
 
-def _sums(group: npt.NDArray[np.int64], fen: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """The sum of each group, by its number."""
-    if not len(fen):
-        return
-    if bool((group[1:] < group[:-1]).any()):
-        order = np.argsort(group, kind="stable")
-        group, fen = group[order], fen[order]
-    begin = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
-    yield from zip(group[begin].tolist(), np.add.reduceat(fen, begin).tolist(), strict=True)
+def _counted(codes: npt.NDArray[np.int64], size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The codes that are there, in order, and how often each is; all are below `size`."""
+    if size > _SPARSE * len(codes):
+        return np.unique(codes, return_counts=True)
+    counts = np.bincount(codes, minlength=size)
+    there = np.flatnonzero(counts)
+    return there, counts[there]
 
 
-def _rows(estates: Any, ids: pa.Array) -> dict[str, int]:
-    numbers, counts = np.unique(estates, return_counts=True)
-    return {_name(ids, n): count for n, count in zip(numbers.tolist(), counts.tolist(), strict=True)}
+# --- what is computed in columns ------------------------------------------------------------------------------------
 
 
-def _name(ids: pa.Array, number: int) -> str:
-    return str(ids[number].as_py()) if len(ids) else ""
+def _plan(walk: Walk, window: Months, fields: Sequence[Field]) -> Plan:
+    """Which names are numbers of the row, and which have another value in each claim period."""
+    each = walk.provision.each
+    numbers = claim_numbers(walk, window)
+    own = walk.key(numbers[0]) if len(numbers) == 1 else None
+    columns = {}
+    for one in fields:
+        if one.is_number and one.period in ("", own or one.period):
+            columns[one.fact] = one.names[0]
+            if one.fact == AREA or (one.fact == "area_m2" and one.of == each != "household"):
+                columns["m2"] = one.names[0]
+    periodic = {name for name, rule in walk.document.facts.items() if rule.each_period and own is None}
+    return Plan(walk.document, columns, frozenset({"score", *periodic}))
 
 
-def _add(by: dict[Key, int], key: Key, fen: int) -> None:
-    if fen:
-        by[key] = by.get(key, 0) + fen
+def _bounds(walk: Walk, used: Sequence[str], plan: Plan) -> Iterator[Bounds]:
+    """Every condition on a number of the row that decides about fen."""
+    document = walk.document
+    own = [r for r in document.requirements if not r.provisions or walk.provision_id in r.provisions]
+    own = [rule for rule in own if rule.otherwise != "warn"]
+    derived = [document.derived[name] for name in used if name in document.derived]
+    for bounds in dict.fromkeys(bounds_in(walk.provision, *own, *derived)):
+        if bounds.numbers and any(plan.touches(name) for name in (bounds.fact, bounds.of) if name):
+            yield bounds
 
 
-def _sum(shares: Mapping[str, npt.NDArray[np.int64]], rows: int) -> npt.NDArray[np.int64]:
-    return sum(shares.values(), np.zeros(rows, np.int64))
-
-
-def _distinct(key: npt.NDArray[np.int64], radix: int) -> tuple[Any, Any, Any]:
-    """The distinct keys, the first row of each, and the place of each row's key among them."""
-    if radix > _DENSE:
-        return np.unique(key, return_index=True, return_inverse=True)
-    first = np.full(radix, -1, np.int64)
-    first[key[::-1]] = np.arange(len(key) - 1, -1, -1)
-    keys = np.flatnonzero(first >= 0)
-    place = np.empty(radix, np.int32)
-    place[keys] = np.arange(len(keys))
-    return keys, first[keys], place[key]
+def _computed(walk: Walk, plan: Plan, bounds: Sequence[Bounds]) -> dict[str, Any]:
+    """What is computed in columns: the base, numbers that are the same for all rows of a key, or nothing at all."""
+    provision = walk.provision
+    priced = [name for name in priced_by(provision) if plan.touches(name)]
+    plain = (
+        not provision.caps
+        and not provision.floors
+        and not any(rate.slices or rate.base_at_most for rate in provision.rate)
+        and not any(split.first or split.matching for split in provision.payers)
+        and priced_by(provision) == priced
+        and len(priced) == 1
+    )
+    try:
+        if priced and not plain:
+            raise NotInColumns
+        names = [name for one in bounds for name in plan.constants_of(one)]
+        names += [name for base in priced for name in plan.constants(base)]
+    except NotInColumns:
+        return {"base": "", "constants": (), "in_columns": False}
+    return {"base": "".join(priced), "constants": tuple(dict.fromkeys(names)), "in_columns": True}
 
 
 def _reduced(walk: Walk, places: Places) -> Walk:
@@ -491,38 +476,6 @@ def _reduced(walk: Walk, places: Places) -> Walk:
     names = {f"{level}/{e.unit_at(level)}" for e in places.first for level in LEVELS[:-1]} | {*estates}
     facts = Facts((o, n, p, fact) for (o, n, p), fact in full.facts.items() if o in names)
     units = {key: unit for key, unit in full.units.items() if key in names}
+    results = Assessments(one for one in walk.assessments.values() if one.subject_id in names)
     registry = Registry(estates, {}, facts=facts, units=units)
-    return Walk(walk.document, walk.provision_id, walk.provision, registry, walk.assessments, walk.above, walk.below)
-
-
-def _base(walk: Walk, numeric: Sequence[str]) -> str:
-    """The number that prices rest on, where it is one of the row, and nothing else is done to it than times a rate."""
-    provision = walk.provision
-    bases = {rate.unit.base for rate in provision.rate}
-    plain = (
-        len(bases) == 1
-        and not provision.caps
-        and not provision.floors
-        and provision.rounding.level == "line"
-        and not any(rate.slices or rate.base_at_most for rate in provision.rate)
-        and not any(split.first or split.matching for split in provision.payers)
-        and not walk.grouped
-    )
-    (base, *_) = bases
-    base = AREA if base == "m2" and provision.each == "household" else base
-    base = "area_m2" if base == "m2" and "area_m2" in numeric else base
-    behind = walk.document.behind([base])
-    return base if plain and any(name in numeric for name in behind) else ""
-
-
-def _bounds(walk: Walk, used: Sequence[str], numeric: Sequence[str]) -> Iterator[Bounds]:
-    """Every condition that rests on a number of the row."""
-    document = walk.document
-    own = [r for r in document.requirements if not r.provisions or walk.provision_id in r.provisions]
-    nodes = [walk.provision, *own, *(document.derived[name] for name in used if name in document.derived)]
-    for node in nodes:
-        for _, table in tables(node):
-            if isinstance(table, Bounds):
-                names = document.behind([name for name in (table.fact, table.of) if name])
-                if any(name in numeric or name in ("m2", AREA) for name in names):
-                    yield table
+    return Walk(walk.document, walk.provision_id, walk.provision, registry, results, walk.above, walk.below)

@@ -14,18 +14,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from estate_funds.assess import assess
+from estate_funds.assess import Claims, assess
 from estate_funds.assess.walk import Walk
-from estate_funds.bulk.coding import DayCodes, Place, in_batch, used_names
-from estate_funds.bulk.counted import Appraiser, Worth, alone, assess_counted
-from estate_funds.bulk.own import Owed, own_columns, own_row
+from estate_funds.bulk.coding import DayCodes, Place, asked_names, in_batch, used_names
+from estate_funds.bulk.counted import Appraiser, Worth, alone
+from estate_funds.bulk.own import Owed
 from estate_funds.bulk.result import Result
+from estate_funds.bulk.rows import Rows, fields_of
 from estate_funds.bulk.wanted import Wanted
 from estate_funds.calendar import Months
 from estate_funds.case import Case
 from estate_funds.errors import BulkError, CaseError, nearest
-from estate_funds.policy import Document
-from estate_funds.registry import Assessments, Headcount, Registry
+from estate_funds.policy import LEVELS, Ceiling, Document, Once
+from estate_funds.registry import Assessments, Estate, Headcount, Registry
 
 _BASE = (
     Wanted("estate_id", pa.string(), "an estate_id of estates.csv"),
@@ -48,7 +49,6 @@ class Program:
     columns: tuple[Wanted, ...]
     payers: tuple[str, ...]
     digest: str
-    ids: pa.Array  # of estates, string
     worth: Worth | None  # of a household that an estate counts
     owed: Owed | None  # of a row that has a claim of its own
     walk: Walk | None = field(default=None, repr=False, compare=False)
@@ -62,10 +62,9 @@ class Program:
         `batch` has the columns of `columns`, ids of estates as strings or dictionary-encoded. Raises ColumnError, and
         CellError for the first wrong cell, at `place(row, column)`, rows from 0.
         """
-        if self.worth is not None:
-            return assess_counted(self.worth, self.ids, batch, place)
-        assert self.owed is not None
-        return self.owed.assess(self.ids, batch, place)
+        how = self.worth if self.worth is not None else self.owed
+        assert how is not None
+        return how.assess(batch, place)
 
     def explain(self, row: Mapping[str, object]) -> str:
         """The claims of one row, every line with clause, inputs and arithmetic, as the plain `assess` explains them.
@@ -77,25 +76,29 @@ class Program:
             raise BulkError("this program came from another process", fix="explain where it was compiled")
         return "\n".join(claim.explain() for claim in self._claims(row))
 
-    def _claims(self, row: Mapping[str, object]) -> Sequence[Any]:
+    def _claims(self, row: Mapping[str, object]) -> Claims:
         assert self.walk is not None
-        walk = self.walk
+        estates = self.walk.registry.estates
+        name = str(row.get("estate_id") or "")
+        if estates and name not in estates:
+            raise CaseError(f"there is no estate {name!r}", fix=nearest(name, estates))
         if self.owed is not None:
-            walk = own_row(walk, row)
+            walk = Rows(self.walk, self.owed.fields).walk(estates.get(name), row)
         else:
-            estates = walk.registry.estates
-            name = str(row.get("estate_id"))
-            if name not in estates:
-                raise CaseError(f"there is no estate {name!r}", fix=nearest(name, estates))
-            walk = alone(walk, estates[name])
-            first, last = row.get("registered_on"), row.get("removed_on")
-            changes = {first: 1, **({last: -1} if last else {})}
-            counts = {name: Headcount.from_changes(changes)}  # type: ignore[arg-type]
-            walk = replace(walk, registry=replace(walk.registry, headcounts=counts))
+            walk = _with_row(self.walk, estates[name], row)
         return assess(
             walk.document, walk.provision_id, walk.registry, walk.assessments,
             window=self.window, above=walk.above, below=walk.below,
         )  # fmt: skip
+
+
+def _with_row(walk: Walk, estate: Estate, row: Mapping[str, object]) -> Walk:
+    """The walk over an estate that has one household, from its first day on to its last."""
+    walk = alone(walk, estate)
+    first, last = row.get("registered_on"), row.get("removed_on")
+    changes = {first: 1, **({last: -1} if last else {})}
+    counts = {estate.estate_id: Headcount.from_changes(changes)}  # type: ignore[arg-type]
+    return replace(walk, registry=replace(walk.registry, headcounts=counts))
 
 
 def compile_case(case: Case, claim: str = "", *, window: Months | None = None) -> Program:
@@ -114,6 +117,7 @@ def compile_case(case: Case, claim: str = "", *, window: Months | None = None) -
             fix=nearest(claim, claims) if claim else "name one: --claim",
         )
     name, provision = claim.split("/")
+    _check_alone([*case.documents.values()], name, provision)
     beside = [d for d in case.documents.values() if provision in d.provisions]
     document = case.documents[name]
     return compile_provision(
@@ -125,6 +129,25 @@ def compile_case(case: Case, claim: str = "", *, window: Months | None = None) -
         above=[d for d in beside if document.id in d.over],
         below=[d for d in beside if d.id in document.over],
     )
+
+
+def compile_document(document: Document, provision_id: str, *, window: Months) -> Program:
+    """A provision of a document without a case: rows have no estate, and totals stand under the estate "".
+
+    Such a row lies in a city, district, street and community that are no particular ones. BulkError where estates are
+    paid, or the document holds only in some places.
+    """
+    where = f"{document.id} {provision_id}"
+    if document.provision(provision_id).each == "estate":
+        raise BulkError(
+            "an estate is paid by its households", where=where, wanted="a case, which has estates", fix="compile_case"
+        )
+    if document.territory is not None:
+        raise BulkError(
+            "the document holds only in some places", where=where, got=", ".join(document.territory.names),
+            wanted="a case, which says where estates lie", fix="compile_case",
+        )  # fmt: skip
+    return compile_provision(document, provision_id, Registry({}, {}), Assessments(), window=window)
 
 
 def compile_provision(
@@ -141,19 +164,27 @@ def compile_provision(
     provision = document.provision(provision_id)
     walk = Walk(document, provision_id, provision, registry, assessments, tuple(above), tuple(below))
     used = used_names(document, provision_id, provision)
+    _check_alone([document], document.id, provision_id)
     _check(walk, used)
-    payers = tuple(dict.fromkeys(payer for split in provision.payers for payer in split.payers))
     worth, owed = None, None
     columns: tuple[Wanted, ...] = _BASE if registry.estates else _BASE[1:]
     days = DayCodes.of(walk, window, used)
     if provision.each == "estate":
         worth = Appraiser(walk, window, days, used).worth()
     else:
-        columns = (*columns, *own_columns(walk, used))
+        columns = (*columns, *(field.wanted for field in fields_of(walk, window, used)))
         owed = Owed.of(walk, window, days, used)
-    ids = pa.array(list(registry.estates), pa.string())
-    digest = _digest(walk, window)
-    return Program(document.id, provision_id, window, columns, payers, digest, ids, worth, owed, walk)
+    return Program(
+        document=document.id,
+        provision=provision_id,
+        window=window,
+        columns=columns,
+        payers=tuple(dict.fromkeys(payer for split in provision.payers for payer in split.payers)),
+        digest=_digest(walk, window),
+        worth=worth,
+        owed=owed,
+        walk=walk,
+    )
 
 
 def _digest(walk: Walk, window: Months) -> str:
@@ -165,33 +196,59 @@ def _digest(walk: Walk, window: Months) -> str:
     return "sha256:" + hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
+# --- what cannot be compiled ------------------------------------------------------------------------------------------
+
+_AS_CASE = "assess it as a case: estate-funds run"
+
+
+def _check_alone(documents: Sequence[Document], document: str, provision: str) -> None:
+    """BulkError for a provision whose claims are bounded together with others."""
+    for one in documents:
+        own = {f"{document}/{provision}", *([provision] if one.id == document else ())}
+        over: list[Ceiling | Once] = [*one.ceilings, *one.once]
+        for rule in over:
+            if own & {*rule.provisions}:
+                raise BulkError(
+                    "a ceiling, or a key that is paid once, over several claims",
+                    where=f"{document} {provision}",
+                    got=f"{one.id} {rule.clause}: {', '.join(rule.provisions)}",
+                    fix=_AS_CASE,
+                )
+
+
 def _check(walk: Walk, used: Sequence[str]) -> None:
-    """BulkError for what makes one row depend on others, or a claim on other claims."""
+    """BulkError for what makes one row depend on others, or on what does not stand in rows."""
     document, provision = walk.document, walk.provision
-    where, fix = f"{document.id} {walk.provision_id}", "assess it as a case: estate-funds run"
-    names = {walk.provision_id, f"{document.id}/{walk.provision_id}"}
+    where = f"{document.id} {walk.provision_id}"
     if provision.sum != "rate_times_base":
         raise BulkError("a total that is divided, no rate x base", where=where, fix="divide it: bulk.divide")
-    over_several = [rule.provisions for rule in document.ceilings] + [rule.provisions for rule in document.once]
-    for listed in over_several:
-        if names & {*listed}:
-            raise BulkError("a ceiling, or a key that is paid once, over several claims", where=where, fix=fix)
+    if provision.each in LEVELS[:-1]:
+        raise BulkError(f"a {provision.each} is paid, which is no row", where=where, fix=_AS_CASE)
     for name in used:
         if name in document.derived and document.derived[name].way in ("sum_over", "rank_of"):
-            raise BulkError(f"{name} depends on others than the row", where=where, fix=fix)
+            raise BulkError(f"{name} depends on others than the row", where=where, fix=_AS_CASE)
     if provision.advance is not None:
-        raise BulkError("an advance, which depends on what was known when", where=where, fix=fix)
+        raise BulkError("an advance, which depends on what was known when", where=where, fix=_AS_CASE)
     if provision.each == "estate":
-        _check_counted(walk, where, fix)
+        _check_counted(walk, where)
+    elif provision.each != "household" and "household" in used:
+        raise BulkError("the number of households of an estate, which is no row's", where=where, fix=_AS_CASE)
+    elif walk.assessed or "score" in used:
+        units = {*walk.registry.estates, *walk.registry.units}
+        own = next((one.subject_id for one in walk.assessments.values() if one.subject_id not in units), None)
+        if own or provision.claim_period == "service_year":
+            wanted = "results by estate and calendar year: rows have no columns for results of their own"
+            raise BulkError("rows are assessed one by one", where=where, got=own, wanted=wanted, fix=_AS_CASE)
 
 
-def _check_counted(walk: Walk, where: str, fix: str) -> None:
+def _check_counted(walk: Walk, where: str) -> None:
     """What an estate is owed is a sum over its households: nothing bounds it, and nothing asks how many there are."""
-    document, provision = walk.document, walk.provision
+    provision = walk.provision
     bases = {rate.unit.base for rate in provision.rate}
     if bases != {"household"}:
         wanted = "household: what else an estate is paid by does not stand in its rows"
-        raise BulkError("the base is no number of households", where=where, got=sorted(bases), wanted=wanted, fix=fix)
+        got = sorted(bases)
+        raise BulkError("the base is no number of households", where=where, got=got, wanted=wanted, fix=_AS_CASE)
     splits = provision.payers
     bound = {
         "a cap": bool(provision.caps),
@@ -202,11 +259,6 @@ def _check_counted(walk: Walk, where: str, fix: str) -> None:
         "matching": any(split.matching for split in splits),
     }
     if found := [name for name, there in bound.items() if there]:
-        raise BulkError("what an estate is owed is no sum over its households", where=where, got=found, fix=fix)
-    asked = [b for rate in provision.rate for tier in rate.tiers for b in tier.when]
-    asked += [b for split in splits for b in split.when] + [*provision.applies_to]
-    asked += [r for r in document.requirements if not r.provisions or walk.provision_id in r.provisions]
-    names = [name for b in asked for name in (b.fact, b.of) if name]
-    names += [provision.gate.fact] if provision.gate and provision.gate.fact != "assessment" else []
-    if "household" in document.behind(names):
-        raise BulkError("a condition on the number of households", where=where, fix=fix)
+        raise BulkError("what an estate is owed is no sum over its households", where=where, got=found, fix=_AS_CASE)
+    if "household" in walk.document.behind(asked_names(walk.document, walk.provision_id, provision)):
+        raise BulkError("a condition on the number of households", where=where, fix=_AS_CASE)
