@@ -242,7 +242,7 @@ def parquet_kinds(folder: Path, *, two: bool = True) -> dict[str, Sequence[str |
         "bulk": ("bulk_ours", folder, households, out / "bulk", "1"),
         "bulk_2": ("bulk_ours", folder, households, out / "bulk_2", "2"),
     }
-    results = out / "bulk" if is_there(NEEDS["bulk"]) else folder / "expected"
+    results = out / "bulk" / "rows" if is_there(NEEDS["bulk"]) else folder / "expected"
     kinds["copy"] = ("parquet_copy", households, results, out / "copy")
     if not two:
         del kinds["bulk_2"]
@@ -253,7 +253,7 @@ def check_rows(folder: Path, case: Mapping[str, Any], outs: Sequence[str]) -> di
     """Every row of a result held against the hand calculation, and that one against the plain assess where small."""
     checks: dict[str, Any] = {"fen": {name: case[name] for name in ("amount_fen", "city_fen", "district_fen")}}
     for name in outs:
-        found = run_child("check_results", folder / "expected", WORK / "out" / name)
+        found = run_child("check_results", folder / "expected", WORK / "out" / name / "rows")
         if found["rows"] != case["rows"] or found["fen"] != checks["fen"]:
             raise BenchmarkError(f"{name}: got {found['rows']} rows and {found['fen']} fen, wanted {case}")
     checks["equal"] = list(outs)
@@ -295,12 +295,12 @@ def bend(points: Mapping[str, Mapping[str, float]]) -> float:
 
 def divide(sizes: Sizes) -> Section:
     """Sum 2 in columns: totals divided over the areas of many groups, beside a plain NumPy idiom in the same child."""
-    if not (HERE / "children" / "divide.py").is_file() or not is_there("estate_funds.bulk.divide"):
-        return {"rows": sizes.divide, "kinds": {}, "figures": {}, "missing": {"divide": "bulk.divide is not there yet"}}
     samples, missing = take_turns({"divide": ("divide", str(sizes.divide))}, sizes.rounds)
     runs = samples["divide"]
-    figures = {"divide_rate": of_each(runs, lambda run: run["rows"] / run["ours_s"] / 1e6)}
-    return section(sizes.divide, samples, figures, missing, checks=runs[0].get("checks", {}))
+    if not all(run["parts_sum"] and run["as_allocate"] and all(run["same_parts"].values()) for run in runs):
+        raise BenchmarkError("the parts of a bill do not sum to its total, or are not those of the plain division")
+    figures = {"divide_rate": of_each(runs, lambda run: run["rows_a_second"]["ours"] / 1e6)}
+    return section(sizes.divide, samples, figures, missing, checks={"groups": runs[0]["groups"]})
 
 
 def csv(sizes: Sizes) -> Section:

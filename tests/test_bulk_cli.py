@@ -265,9 +265,8 @@ def test_check_equal_says_which_estate_and_period() -> None:
     from estate_funds.bulk.posting import check_equal
     from estate_funds.bulk.summing import Summary, Sums
 
-    sums = Sums(
-        {("a", "2024-01", "city"): 5, ("a", "2024-01", "pending"): 7, ("a", "2024-01", "district"): 6}, {"a": 1}
-    )
+    own = {("2024-01", "city"): 5, ("2024-01", "pending"): 7, ("2024-01", "district"): 6}
+    sums = Sums({"a": own}, {"a": 1})
     summary = Summary({}, ("city", "district"), sums, {}, 1, 0)
     check_equal({("a", "2024-01"): 11, ("b", "2024-01"): 0}, summary)
     with pytest.raises(

@@ -3,7 +3,7 @@
 Usage: bulk_ours.py CASE_FOLDER HOUSEHOLDS_FOLDER OUT_FOLDER WORKERS
 
 `load_s` is the case and the compiling, `inside_s` the run over the rows with totals, `whole_s` both; `cpu_s` is CPU of
-the run in this process, which with one worker is all of it. The duplicate check is part of it, as of the command.
+the run in this process, which with one worker is all of it. Duplicates are looked for by the command, not here.
 """
 
 from __future__ import annotations

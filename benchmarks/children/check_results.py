@@ -22,8 +22,6 @@ ROWS = 1 << 16
 def batches(folder: Path) -> Iterator[np.ndarray]:
     """Fen of the rows, shape (rows, 3), in pieces of at most ROWS."""
     for path in sorted(folder.rglob("*.parquet")):
-        if path.name.startswith("totals"):
-            continue
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(ROWS, columns=MONEY, use_threads=False):
                 yield np.stack([batch.column(name).to_numpy() for name in MONEY], axis=1)

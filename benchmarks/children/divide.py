@@ -129,7 +129,7 @@ def main(rows: int, rows_a_group: int = 561, layouts: int = 8, rounds: int = 5) 
         groups=len(totals),
         layouts=layouts,
         rounds=rounds,
-        cpu_s=seconds,
+        seconds=seconds,
         rows_a_second={name: round(rows / taken) for name, taken in seconds.items()},
         same_parts=alike,
         **checked(totals, group, areas, ids, ours),

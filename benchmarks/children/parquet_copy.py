@@ -25,8 +25,7 @@ households, results, out = map(Path, sys.argv[1:])
 out.mkdir(parents=True, exist_ok=True)
 before = Clock.peak_mib()
 taken_s, cpu_s, rows, size = 0.0, 0.0, 0, 0
-parts = [path for path in sorted(results.glob("*.parquet")) if not path.name.startswith("totals")]
-for source, result in zip(sorted(households.glob("*.parquet")), parts, strict=True):
+for source, result in zip(sorted(households.glob("*.parquet")), sorted(results.glob("*.parquet")), strict=True):
     written = pq.read_table(result, columns=list(WRITTEN), use_threads=False)
     start, cpu = time.perf_counter(), time.process_time()
     read = pq.ParquetFile(source).read(columns=WANTED, use_threads=False)

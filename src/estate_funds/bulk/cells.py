@@ -179,7 +179,7 @@ def from_texts(column: Wanted, texts: pa.Array) -> pa.Array | None:
 
 def converted(column: Wanted, found: pa.Array, place: Callable[[int], str]) -> pa.Array:
     """A column of a Parquet file in the wanted type; CellError, with the row, for a value that it cannot hold."""
-    if found.type == column.type:
+    if found.type == column.type or found.type == pa.dictionary(pa.int32(), column.type):
         return found
     try:
         return found.cast(column.type)
@@ -216,8 +216,9 @@ def check_cells(column: Wanted, values: pa.Array, place: Callable[[int], str]) -
         raise CellError(
             "the cell is empty", where=f"{place(row)}, column {column.name}", wanted=column_rule(column).about
         )
-    if pa.types.is_string(values.type):
-        return values if plain_texts(pc.drop_null(values)) else _cleaned(column, values, place)
+    if pa.types.is_string(values.type) or pa.types.is_dictionary(values.type):
+        texts = values.dictionary if pa.types.is_dictionary(values.type) else pc.drop_null(values)
+        return values if plain_texts(texts) else _cleaned(column, values, place)
     if pa.types.is_date32(values.type):
         days = values.cast(pa.int32())
         low, high = _NEAR_DAYS

@@ -192,19 +192,43 @@ class Worth:
         moves[:, 0] += others
         moves[np.arange(len(numbers)), self.length[numbers]] -= others
         there = np.cumsum(moves, axis=1)
-        by: dict[Key, int] = {}
-        households: dict[str, int] = {}
-        for place_, number in enumerate(numbers.tolist()):
-            if not rows[place_]:
-                continue
-            one, estate_id = self.classes[self.numbers[number]], self.ids.text(number)
-            households[estate_id] = int(rows[place_])
-            counts = there[place_, : len(one.fen)]
-            fen = counts @ one.fen if not wide else counts.astype(object) @ one.fen.astype(object)
-            for (month, payer), whole in zip(one.of, fen.tolist(), strict=True):
-                if whole:
-                    by[estate_id, month, payer] = whole
-        return Totals(by, households)
+        here = np.flatnonzero(rows)
+        names = [self.ids.text(number) for number in numbers[here].tolist()]
+        households = dict(zip(names, rows[here].tolist(), strict=True))
+        sums = self._in_objects if wide else self._in_columns
+        return Totals(dict(sums(there[here], self.numbers[numbers[here]], names)), households)
+
+    def _in_objects(self, there: Any, classes: Any, names: Sequence[str]) -> Iterator[tuple[Key, int]]:
+        """Estate by estate, in Python's integers."""
+        for counts, number, name in zip(there, classes.tolist(), names, strict=True):
+            one = self.classes[number]
+            fen = counts[: len(one.fen)].astype(object) @ one.fen.astype(object)
+            yield from (((name, *key), whole) for key, whole in zip(one.of, fen.tolist(), strict=True) if whole)
+
+    @cached_property
+    def _cells(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Any, npt.NDArray[np.int64]]:
+        """What is not nought in the matrices of the classes, by column: day, column and fen, and where a class begins."""
+        found = [np.nonzero(one.fen.T) for one in self.classes]
+        day = np.concatenate([day for _, day in found])
+        column = np.concatenate([column for column, _ in found])
+        fen = np.concatenate([one.fen[day, column] for one, (column, day) in zip(self.classes, found, strict=True)])
+        return day, column, fen, np.cumsum([0, *(len(day) for _, day in found)])
+
+    def _in_columns(self, there: Any, classes: Any, names: Sequence[str]) -> Iterator[tuple[Key, int]]:
+        """The same for all estates of a batch at once, where 64 bits hold it."""
+        days, columns, fen, begins = self._cells
+        count = begins[classes + 1] - begins[classes]
+        estate = np.repeat(np.arange(len(names)), count)
+        cell = np.arange(len(estate)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(begins[classes], count)
+        if not len(cell):
+            return
+        worth = there[estate, days[cell]] * fen[cell]
+        column = columns[cell]
+        new = np.flatnonzero(np.diff(estate, prepend=-1) | np.diff(column, prepend=-1))
+        sums = np.add.reduceat(worth, new)
+        keys = zip(estate[new].tolist(), column[new].tolist(), sums.tolist(), strict=True)
+        of = [self.classes[number].of for number in classes.tolist()]
+        yield from (((names[at], *of[at][place]), whole) for at, place, whole in keys if whole)
 
 
 # --- what the plain assess says of an estate with one household -----------------------------------------------------

@@ -34,6 +34,11 @@ _NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 # A Parquet file that is smaller than what it says it holds by more than compression can do was made to fill the memory.
 _MOST_ROWS, _MOST_ROWS_A_BYTE = 1_000_000, 64
 _NEWLINE, _QUOTE = 10, 34
+_SAFELY = {
+    "pre_buffer": False,
+    "page_checksum_verification": True,
+    "thrift_string_size_limit": MOST_FOOTER_BYTES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,12 +281,14 @@ def opened(filesystem: pa.fs.FileSystem, path: str, name: str) -> pa.NativeFile:
         raise TableError("the file cannot be read", where=name, got=error.strerror or str(error)) from None
 
 
-def parquet(file: pa.NativeFile, name: str) -> pa.parquet.ParquetFile:
-    """A Parquet file; TableError where it is none, or cut off."""
+def parquet(file: pa.NativeFile, name: str, few: Sequence[str] = ()) -> pa.parquet.ParquetFile:
+    """A Parquet file; TableError where it is none, or cut off. Columns of `few` different texts are read as such."""
     try:
-        return pa.parquet.ParquetFile(
-            file, pre_buffer=False, page_checksum_verification=True, thrift_string_size_limit=MOST_FOOTER_BYTES
-        )
+        found = pa.parquet.ParquetFile(file, **_SAFELY)
+        there = [column for column in few if column in found.schema_arrow.names]
+        if there:
+            found = pa.parquet.ParquetFile(file, metadata=found.metadata, read_dictionary=there, **_SAFELY)
+        return found
     except (pa.ArrowException, OSError, ValueError) as error:
         raise TableError(
             "not a Parquet file, or one that is cut off", where=name, got=str(error), fix="write it, or copy it, again"

@@ -6,9 +6,7 @@ finished, whatever stopped the run. Totals stand only beside all files that they
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import os
 import re
@@ -23,19 +21,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 
 from estate_funds.bulk.cells import ID
 from estate_funds.bulk.files import MOST_FOOTER_BYTES, Partition, Source
 from estate_funds.bulk.reading import changed
 from estate_funds.bulk.summing import (
-    ESTATE_COLUMNS,
-    TOTAL_COLUMNS,
     Summary,
     Sums,
-    estate_rows,
-    table_of,
-    totals_rows,
 )
 from estate_funds.errors import BulkError, InputError, OutputError
 from estate_funds.text import harmless
@@ -376,22 +370,26 @@ def finished(out: Path, job: Job, partition: Partition) -> Sums | None:
 
 def write_ends(out: Path, summary: Summary) -> None:
     """Totals, estates and the summary, the summary last: where it is, all is there."""
-    tables = {
-        "totals": (TOTAL_COLUMNS, list(totals_rows(summary.sums, summary.estates))),
-        "estates": (ESTATE_COLUMNS, list(estate_rows(summary.sums, summary.estates, summary.payers))),
-    }
-    for name, (columns, rows) in tables.items():
-        write_table(out.joinpath(f"{name}.parquet"), table_of(columns, rows))
-        write_text(out.joinpath(f"{name}.csv"), _csv(columns, rows))
+    for name, table in (("totals", summary.totals()), ("estates", summary.by_estate())):
+        write_table(out.joinpath(f"{name}.parquet"), table)
+        write_text(out.joinpath(f"{name}.csv"), _csv(table))
     write_text(out.joinpath("summary.json"), json.dumps(summary.to_json(), ensure_ascii=False, indent=2) + "\n")
 
 
-def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([harmless(cell) for cell in row] for row in rows)
-    return "\ufeff" + buffer.getvalue()  # without the mark, Excel on a Chinese Windows reads UTF-8 as GBK
+def _csv(table: pa.Table) -> str:
+    """A table as a spreadsheet takes it, without cells that it would run."""
+    columns = [_harmless(column) if pa.types.is_string(column.type) else column for column in table.columns]
+    sink = pa.BufferOutputStream()
+    options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
+    pa.csv.write_csv(pa.table(columns, names=table.column_names), sink, options)
+    header = ",".join(table.column_names)
+    # Without the mark, Excel on a Chinese Windows reads UTF-8 as GBK.
+    return f"\ufeff{header}\n{sink.getvalue().to_pybytes().decode()}"
+
+
+def _harmless(column: pa.ChunkedArray) -> pa.Array:
+    encoded = column.combine_chunks().dictionary_encode()
+    return pa.array([harmless(text) for text in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
 
 
 def check_local(out: str | Path) -> Path:

@@ -105,7 +105,8 @@ def _parquet_blocks(
     file: pa.NativeFile, partition: Partition, wanted: Sequence[Wanted], names: Mapping[str, str]
 ) -> Iterator[Block]:
     first = partition.first_row
-    with parquet(file, partition.name) as source:
+    few = [names.get(c.name, c.name) for c in wanted if pa.types.is_string(c.type) and c.name != ID]
+    with parquet(file, partition.name, few) as source:
         have = [names.get(c.name, c.name) for c in wanted if names.get(c.name, c.name) in source.schema_arrow.names]
         for group in range(partition.start, partition.end):
             where = f"{partition.name}, row group {group}"
@@ -155,7 +156,7 @@ def _elsewhere(column: Wanted, name: str, partition: Partition, rows: int) -> pa
 
 def _batch(wanted: Sequence[Wanted], arrays: list[pa.Array], rows: int) -> pa.RecordBatch:
     """A batch of columns, which has its rows even where nothing is wanted of them."""
-    schema = pa.schema([(column.name, column.type) for column in wanted])
+    schema = pa.schema([(column.name, array.type) for column, array in zip(wanted, arrays, strict=True)])
     if not arrays:
         return pa.RecordBatch.from_struct_array(pa.nulls(rows, pa.struct([])).fill_null({}))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

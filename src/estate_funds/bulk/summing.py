@@ -6,7 +6,7 @@ Adding knows no order: however the households were cut, whoever worked on them, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -38,46 +38,61 @@ class Totals(Protocol):
 
 @dataclass(slots=True)
 class Sums:
-    """Totals that grow; equal, and equal as text, for the same rows in any order."""
+    """Totals that grow; equal, and equal as text, for the same rows in any order.
 
-    by: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    `fen` is by estate_id, then by month and payer, or `pending`.
+    """
+
+    fen: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
     households: dict[str, int] = field(default_factory=dict)
 
-    def add(self, totals: Totals) -> None:
+    def add(self, totals: Totals | Sums) -> None:
         """Add the totals of some more rows."""
-        for key, fen in totals.by.items():
-            self.by[key] = self.by.get(key, 0) + int(fen)
+        for (estate_id, month, what), fen in totals.by.items():
+            own = self.fen.setdefault(estate_id, {})
+            own[month, what] = own.get((month, what), 0) + int(fen)
         for estate_id, rows in totals.households.items():
             self.households[estate_id] = self.households.get(estate_id, 0) + int(rows)
+
+    @property
+    def by(self) -> dict[tuple[str, str, str], int]:
+        """Fen by estate_id, month and payer."""
+        return {(estate, *key): fen for estate, own in self.fen.items() for key, fen in own.items()}
 
     @property
     def rows(self) -> int:
         """How many households were added up."""
         return sum(self.households.values())
 
+    def by_payer(self) -> dict[str, int]:
+        """What each payer owes in all, and what is pending."""
+        found: dict[str, int] = {}
+        for own in self.fen.values():
+            for (_, what), fen in own.items():
+                found[what] = found.get(what, 0) + fen
+        return found
+
     def shares(self, payers: Sequence[str]) -> dict[str, int]:
         """What each payer owes in all."""
-        found = dict.fromkeys(payers, 0)
-        for (_, _, what), fen in self.by.items():
-            if what in found:
-                found[what] += fen
-        return found
+        found = self.by_payer()
+        return {payer: found.get(payer, 0) for payer in payers}
 
     @property
     def pending_fen(self) -> int:
         """What would be due in all, if what is not known turned out well."""
-        return sum(fen for (_, _, what), fen in self.by.items() if what == PENDING)
+        return self.by_payer().get(PENDING, 0)
 
     def to_json(self) -> str:
         """One line, keys in order.
 
-        >>> Sums({("a", "2024-01", "city"): 5}, {"a": 1}).to_json()
+        >>> Sums({"a": {("2024-01", "city"): 5}}, {"a": 1}).to_json()
         '{"fen":{"a":{"2024-01":{"city":5}}},"households":{"a":1}}'
         """
         nested: dict[str, dict[str, dict[str, int]]] = {}
-        for (estate_id, month, what), fen in self.by.items():
-            if fen:  # whether a batch names what is nought depends on how it was cut
-                nested.setdefault(estate_id, {}).setdefault(month, {})[what] = fen
+        for estate_id, own in self.fen.items():
+            for (month, what), fen in own.items():
+                if fen:  # whether a batch names what is nought depends on how it was cut
+                    nested.setdefault(estate_id, {}).setdefault(month, {})[what] = fen
         told = {"fen": nested, "households": self.households}
         return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -85,13 +100,11 @@ class Sums:
     def from_json(cls, text: str | bytes) -> Sums:
         """The sums that `to_json` wrote; ValueError, KeyError or TypeError for another text."""
         told = json.loads(text)
-        by = {
-            (estate_id, month, what): int(fen)
+        fen = {
+            estate_id: {(month, what): int(fen) for month, parts in months.items() for what, fen in parts.items()}
             for estate_id, months in told["fen"].items()
-            for month, parts in months.items()
-            for what, fen in parts.items()
         }
-        return cls(by, {estate_id: int(rows) for estate_id, rows in told["households"].items()})
+        return cls(fen, {estate_id: int(rows) for estate_id, rows in told["households"].items()})
 
 
 @dataclass(frozen=True)
@@ -125,21 +138,53 @@ class Summary:
         """Households, due, pending and the payers' shares of each unit of a level, in order of names."""
         found: dict[tuple[str, ...], dict[str, Any]] = {}
         depth = UNITS.index(level) + 1
-
-        def of(estate_id: str) -> dict[str, Any]:
-            units = units_of(self.estates, estate_id)[:depth]
-            bare = {"households": 0, "due_fen": 0, "pending_fen": 0, "shares": dict.fromkeys(self.payers, 0)}
-            return found.setdefault(units, dict(zip(UNITS, units, strict=False)) | bare)
-
         for estate_id, rows in self.sums.households.items():
-            of(estate_id)["households"] += rows
-        for (estate_id, _, what), fen in self.sums.by.items():
-            if what in self.payers:
-                of(estate_id)["due_fen"] += fen
-                of(estate_id)["shares"][what] += fen
-            elif what == PENDING:
-                of(estate_id)["pending_fen"] += fen
+            units = units_of(self.estates, estate_id)[:depth]
+            if units not in found:
+                shares = dict.fromkeys(self.payers, 0)
+                bare = {"households": 0, "due_fen": 0, "pending_fen": 0, "shares": shares}
+                found[units] = dict(zip(UNITS, units, strict=False)) | bare
+            unit = found[units]
+            unit["households"] += rows
+            for (_, what), fen in self.sums.fen.get(estate_id, {}).items():
+                if what == PENDING:
+                    unit["pending_fen"] += fen
+                else:
+                    unit["due_fen"] += fen
+                    unit["shares"][what] += fen
         return [found[units] for units in sorted(found)]
+
+    def totals(self) -> pa.Table:
+        """The table of totals: fen by estate, month and payer, in order of units, estate, month and payer."""
+        order = self._order()
+        at: list[int] = []
+        keys: list[tuple[str, str]] = []
+        fen: list[int] = []
+        for number, estate_id in enumerate(order):
+            for key, value in sorted(self.sums.fen.get(estate_id, {}).items()):
+                if value:
+                    at.append(number)
+                    keys.append(key)
+                    fen.append(_within(value))
+        places = _places(self.estates, order).take(pa.array(at, pa.int32()))
+        own = [pa.array([month for month, _ in keys], pa.string()), pa.array([what for _, what in keys], pa.string())]
+        return pa.table([*places.columns, *own, pa.array(fen, pa.int64())], names=list(TOTAL_COLUMNS))
+
+    def by_estate(self) -> pa.Table:
+        """The table of estates: households, due and pending, in order of units and estate."""
+        order = self._order()
+        columns: list[list[int]] = [[], [], []]
+        for estate_id in order:
+            own = self.sums.fen.get(estate_id, {})
+            pending = sum(fen for (_, what), fen in own.items() if what == PENDING)
+            told = (self.sums.households[estate_id], sum(own.values()) - pending, pending)
+            for column, value in zip(columns, told, strict=True):
+                column.append(_within(value))
+        arrays = [*_places(self.estates, order).columns, *(pa.array(column, pa.int64()) for column in columns)]
+        return pa.table(arrays, names=list(ESTATE_COLUMNS))
+
+    def _order(self) -> list[str]:
+        return sorted(self.sums.households, key=lambda estate_id: (units_of(self.estates, estate_id), estate_id))
 
     def to_json(self) -> dict[str, Any]:
         """The summary in fen; nothing in it depends on how the households were cut."""
@@ -162,35 +207,11 @@ def units_of(estates: Mapping[str, Estate], estate_id: str) -> tuple[str, ...]:
     return tuple(estate.unit_at(level) if estate else "" for level in UNITS)
 
 
-def totals_rows(sums: Sums, estates: Mapping[str, Estate]) -> Iterable[tuple[object, ...]]:
-    """The rows of totals.csv, in order."""
-    for (estate_id, month, what), fen in sorted(
-        sums.by.items(), key=lambda one: (units_of(estates, one[0][0]), one[0])
-    ):
-        if fen:
-            yield (*units_of(estates, estate_id), estate_id, month, what, _within(fen))
-
-
-def estate_rows(sums: Sums, estates: Mapping[str, Estate], payers: Sequence[str]) -> Iterable[tuple[object, ...]]:
-    """The rows of estates.csv, in order."""
-    due, pending = dict.fromkeys(sums.households, 0), dict.fromkeys(sums.households, 0)
-    for (estate_id, _, what), fen in sums.by.items():
-        if what in payers:
-            due[estate_id] = due.get(estate_id, 0) + fen
-        elif what == PENDING:
-            pending[estate_id] = pending.get(estate_id, 0) + fen
-    for estate_id in sorted(sums.households, key=lambda one: (units_of(estates, one), one)):
-        counted = sums.households[estate_id], _within(due[estate_id]), _within(pending[estate_id])
-        yield (*units_of(estates, estate_id), estate_id, *counted)
-
-
-def table_of(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> pa.Table:
-    """Rows as a table: texts, and int64 for what is counted."""
-    counted = ("fen", "households", "due_fen", "pending_fen")
-    schema = pa.schema([(name, pa.int64() if name in counted else pa.string()) for name in columns])
-    parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    arrays = [pa.array(part, field.type) for part, field in zip(parts, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
+def _places(estates: Mapping[str, Estate], order: Sequence[str]) -> pa.Table:
+    """Units and id of estates, in an order."""
+    units = [units_of(estates, estate_id) for estate_id in order]
+    columns = [pa.array([one[at] for one in units], pa.string()) for at in range(len(UNITS))]
+    return pa.table([*columns, pa.array(order, pa.string())], names=[*UNITS, "estate_id"])
 
 
 def _within(fen: int) -> int:
@@ -199,16 +220,4 @@ def _within(fen: int) -> int:
     return fen
 
 
-__all__ = [
-    "ESTATE_COLUMNS",
-    "PENDING",
-    "TOTAL_COLUMNS",
-    "UNITS",
-    "Summary",
-    "Sums",
-    "Totals",
-    "estate_rows",
-    "table_of",
-    "totals_rows",
-    "units_of",
-]
+__all__ = ["ESTATE_COLUMNS", "PENDING", "TOTAL_COLUMNS", "UNITS", "Summary", "Sums", "Totals", "units_of"]

@@ -42,6 +42,7 @@ _AS_COUNTED = tuple(replace(c, type="text") if c.name in ("building", "floor_are
 # distinct, so no honest one has many rows a byte.
 _MOST_ROWS, _MOST_ROWS_A_BYTE = 1_000_000, 64
 _MOST_BYTES, _MOST_RATIO = 1 << 26, 200
+_BLANK, _DELETE = 0x20, 0x7F
 _EPOCH = date(1970, 1, 1).toordinal()
 _LOW_32 = (1 << 32) - 1
 _FEW = 1_000  # rows that tell whether it is worth while to look at the order of all
@@ -153,17 +154,30 @@ def _checked(table: pa.Table, estates: Collection[str]) -> dict[str, Headcount] 
             return None
     with ThreadPoolExecutor(min(3, pa.cpu_count())) as pool:
         counts = pool.submit(_counts, table, places, estates)
-        checks = [pool.submit(check, table["household_id"]) for check in (_distinct, _plain)]
+        checks = [pool.submit(check, table["household_id"]) for check in (_distinct, plain_texts)]
         return counts.result() if all(check.result() for check in checks) else None
 
 
-def _plain(ids: pa.ChunkedArray) -> bool:
+def plain_texts(ids: pa.ChunkedArray | pa.StringArray) -> bool:
     """Whether ids are printable, in one form (NFKC), and without blanks around them: look-alikes would count twice."""
+    if all(map(_visible_ascii, ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids])):
+        return True
     if pc.all(pc.string_is_ascii(ids)).as_py():
         same = pc.ascii_trim_whitespace(ids).equals(ids)
         return bool(same and pc.all(pc.ascii_is_printable(ids)).as_py())
     same = pc.utf8_trim_whitespace(ids).equals(ids) and pc.utf8_normalize(ids, "NFKC").equals(ids)
     return bool(same and pc.all(pc.utf8_is_printable(ids)).as_py())
+
+
+def _visible_ascii(ids: pa.StringArray) -> bool:
+    """Whether no byte of any id is a blank, a control or beyond ASCII: of most ids none is, and bytes are soon seen."""
+    if not len(ids):
+        return True
+    offsets = np.frombuffer(ids.buffers()[1], np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    if offsets[0] == offsets[-1]:
+        return True
+    text = np.frombuffer(ids.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    return bool(text.min() > _BLANK and text.max() < _DELETE)
 
 
 def _distinct(ids: pa.ChunkedArray) -> bool:
@@ -266,7 +280,5 @@ def household_rows(path: Path) -> Iterator[Row]:
         parsed = {c.name: parse_cell(c, "" if (v := cells[c.name]) is None else str(v), where) for c in COLUMNS}
         yield Row(number, path.name, parsed)
 
-
-plain_texts = _plain  # registers that are read in parts ask the same
 
 __all__ = ["COLUMNS", "household_rows", "plain_texts", "read_households"]
