@@ -258,8 +258,11 @@ class Case:
         """What identifies each document of this case."""
         return {document.id: document.digest for document in self.documents.values()}
 
-    def check(self) -> None:
-        """Make every draft once: an InputError for a row that cannot become one, before anything is posted."""
+    def check(self, *, drafts: bool = True) -> None:
+        """Make every draft once: an InputError for a row that cannot become one, before anything is posted.
+
+        Without `drafts`, only whether each document holds somewhere.
+        """
         for document in self.documents.values():
             if (place := document.territory) is not None:
                 known = self._holders[place.level]
@@ -271,7 +274,8 @@ class Case:
                         wanted=f"a {place.level} of estates.csv",
                         fix=nearest(place.names[0], known),
                     )
-        _ = self.steps, self.attempts()
+        if drafts:
+            _ = self.steps, self.attempts()
 
     def attempts(self) -> list[Step]:
         """The spendings of attempts.csv: each must be refused, and none is ever posted."""

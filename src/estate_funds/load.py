@@ -39,7 +39,7 @@ def load_case(folder: str | Path, *, households: bool = True) -> Case:
     """Read a case folder and check all of it: case.toml, its documents, and every table beside it.
 
     Without `households`, the rows of the register lie elsewhere: its household file is left alone, no estate needs
-    any, and control totals of households are not asked for.
+    any, control totals of households are not asked for, and nothing is assessed yet.
 
     Raises an InputError (CaseError, PolicyError, ColumnError, CellError, DuplicateRow, ControlTotalError) that names
     file, row and column. docs/reference/case.md describes the folder.
@@ -62,7 +62,7 @@ def load_case(folder: str | Path, *, households: bool = True) -> Case:
     rows = _assessment_rows(tables["assessments.csv"], registry, claimed_by, papers)
     assessments = Assessments(rows, source="assessments.csv")
     case = Case(folder, file, documents, registry, assessments, papers, tables, _working_days(folder))
-    case.check()
+    case.check(drafts=households)
     return case
 
 

@@ -101,10 +101,14 @@ class Worth:
     base: npt.NDArray[np.int64]  # where its class begins in `sums`
     sums: Mapping[str, npt.NDArray[np.int64]]
 
-    @property
+    @cached_property
     def most(self) -> int:
         """One more than the most days of counting of an estate."""
         return 1 + max((len(one.fen) for one in self.classes), default=0)
+
+    @cached_property
+    def _most_fen(self) -> int:
+        return max((one.most for one in self.classes), default=0)
 
     @cached_property
     def length(self) -> npt.NDArray[np.int32]:
@@ -181,7 +185,7 @@ class Worth:
         """
         if not len(estates):
             return Totals()
-        most, wide = self.most, max(one.most for one in self.classes) * self.most * len(estates) >= _FITS
+        most, wide = self.most, self._most_fen * self.most * len(estates) >= _FITS
         numbers, at = local_numbers(estates)
         rows = np.bincount(at, minlength=len(numbers))
         place = np.searchsorted(numbers, some)
@@ -207,7 +211,7 @@ class Worth:
 
     @cached_property
     def _cells(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Any, npt.NDArray[np.int64]]:
-        """What is not nought in the matrices of the classes, by column: day, column and fen, and where a class begins."""
+        """What is not nought in the matrices of the classes, by column: day, column, fen; and where a class begins."""
         found = [np.nonzero(one.fen.T) for one in self.classes]
         day = np.concatenate([day for _, day in found])
         column = np.concatenate([column for column, _ in found])

@@ -35,6 +35,7 @@ from estate_funds.errors import BulkError, InputError, OutputError
 from estate_funds.text import harmless
 
 MANIFEST, ROWS, LOCK, CHECKED, FORMAT = "run.json", "rows", ".lock", ".checked", 1
+GROUP_ROWS = 1 << 20  # of a row group of results: few large ones are written faster than many small ones
 ENDS = ("summary.json", "totals.parquet", "totals.csv", "estates.parquet", "estates.csv")
 KEY = "estate_funds."  # before each key of a footer
 
@@ -313,15 +314,24 @@ class ResultFile:
             file, self._schema, compression="zstd", use_dictionary=plain, write_page_checksum=True
         )
         self.rows = 0
+        self._waiting: list[pa.RecordBatch] = []  # rows of the row group that is not full yet
 
     def write(self, columns: Sequence[pa.Array]) -> None:
-        """The next rows, a row group."""
+        """The next rows."""
         if len(columns[0]):
-            self._writer.write_batch(pa.RecordBatch.from_arrays(list(columns), schema=self._schema))
+            self._waiting.append(pa.RecordBatch.from_arrays(list(columns), schema=self._schema))
             self.rows += len(columns[0])
+            if sum(map(len, self._waiting)) >= GROUP_ROWS:
+                self._write_group()
+
+    def _write_group(self) -> None:
+        group, self._waiting = pa.Table.from_batches(self._waiting, self._schema), []
+        self._writer.write_table(group, row_group_size=max(1, len(group)))
 
     def finish(self, footer: Mapping[str, str]) -> None:
-        """Write the footer."""
+        """Write what is left, and the footer."""
+        if self._waiting:
+            self._write_group()
         self._writer.add_key_value_metadata({KEY + key: value for key, value in footer.items()})
         self._writer.close()
 
@@ -331,9 +341,8 @@ class ResultFile:
             self._writer.close()
 
 
-def footer_of(job: Job, partition: Partition, rows: int, sums: Sums) -> dict[str, str]:
-    """What a file of results says of itself."""
-    totals = sums.to_json()
+def footer_of(job: Job, partition: Partition, rows: int, totals: str) -> dict[str, str]:
+    """What a file of results says of itself; `totals` is the text of its sums."""
     told = partition.to_json()
     return {
         **dict(job.about),
@@ -357,8 +366,9 @@ def finished(out: Path, job: Job, partition: Partition) -> Sums | None:
     except (pa.ArrowException, OSError, ValueError):
         return None
     try:
-        sums = Sums.from_json(told[KEY + "totals"])
-        wanted = footer_of(job, partition, rows, sums)
+        totals = told[KEY + "totals"].decode("utf-8")
+        wanted = footer_of(job, partition, rows, totals)
+        sums = Sums.from_json(totals)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     same = {key: told.get(KEY + key) for key in wanted} == {key: text.encode() for key, text in wanted.items()}

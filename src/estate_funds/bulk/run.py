@@ -294,7 +294,8 @@ def _worker_died(partition: Partition, future: Future[int]) -> OutputError:
         f"the workers that had this partition died, {MOST_TRIES} times",
         where=f"{partition.name}, from row {partition.first_row}",
         got=f"{type(error).__name__}: {error}" if error else "cancelled",
-        fix="it may need more memory than there is: fewer --workers, or smaller files",
+        fix="it may need more memory than there is: fewer workers, or smaller files; a script of yours that starts "
+        "workers does so under `if __name__ == '__main__':`",
     )
 
 
@@ -390,7 +391,7 @@ def assess_partition(program: Program, job: Job, filesystem: pa.fs.FileSystem, p
                     paid[payer] += int(share.sum())
             if sums.shares(program.payers) != paid or sums.rows != results.rows:
                 raise InvariantBroken(f"{partition.name}: the totals are not those of the rows")
-            results.finish(footer_of(job, partition, results.rows, sums))
+            results.finish(footer_of(job, partition, results.rows, sums.to_json()))
         except BaseException:
             results.abandon()
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -124,10 +125,14 @@ class Summary:
         """How many households."""
         return self.sums.rows
 
-    @property
+    @cached_property
     def shares(self) -> dict[str, int]:
         """What each payer owes, in fen."""
         return self.sums.shares(self.payers)
+
+    @cached_property
+    def _units(self) -> dict[str, tuple[str, ...]]:
+        return {estate_id: units_of(self.estates, estate_id) for estate_id in self.sums.households}
 
     @property
     def amount_fen(self) -> int:
@@ -139,7 +144,7 @@ class Summary:
         found: dict[tuple[str, ...], dict[str, Any]] = {}
         depth = UNITS.index(level) + 1
         for estate_id, rows in self.sums.households.items():
-            units = units_of(self.estates, estate_id)[:depth]
+            units = self._units[estate_id][:depth]
             if units not in found:
                 shares = dict.fromkeys(self.payers, 0)
                 bare = {"households": 0, "due_fen": 0, "pending_fen": 0, "shares": shares}
@@ -166,7 +171,7 @@ class Summary:
                     at.append(number)
                     keys.append(key)
                     fen.append(_within(value))
-        places = _places(self.estates, order).take(pa.array(at, pa.int32()))
+        places = self._places(order).take(pa.array(at, pa.int32()))
         own = [pa.array([month for month, _ in keys], pa.string()), pa.array([what for _, what in keys], pa.string())]
         return pa.table([*places.columns, *own, pa.array(fen, pa.int64())], names=list(TOTAL_COLUMNS))
 
@@ -180,11 +185,16 @@ class Summary:
             told = (self.sums.households[estate_id], sum(own.values()) - pending, pending)
             for column, value in zip(columns, told, strict=True):
                 column.append(_within(value))
-        arrays = [*_places(self.estates, order).columns, *(pa.array(column, pa.int64()) for column in columns)]
+        arrays = [*self._places(order).columns, *(pa.array(column, pa.int64()) for column in columns)]
         return pa.table(arrays, names=list(ESTATE_COLUMNS))
 
     def _order(self) -> list[str]:
-        return sorted(self.sums.households, key=lambda estate_id: (units_of(self.estates, estate_id), estate_id))
+        return sorted(self.sums.households, key=lambda estate_id: (self._units[estate_id], estate_id))
+
+    def _places(self, order: Sequence[str]) -> pa.Table:
+        """Units and id of estates, in an order."""
+        columns = [pa.array([self._units[estate][at] for estate in order], pa.string()) for at in range(len(UNITS))]
+        return pa.table([*columns, pa.array(order, pa.string())], names=[*UNITS, "estate_id"])
 
     def to_json(self) -> dict[str, Any]:
         """The summary in fen; nothing in it depends on how the households were cut."""
@@ -205,13 +215,6 @@ def units_of(estates: Mapping[str, Estate], estate_id: str) -> tuple[str, ...]:
     """City, district, street and community of an estate; empty where the register has none."""
     estate = estates.get(estate_id)
     return tuple(estate.unit_at(level) if estate else "" for level in UNITS)
-
-
-def _places(estates: Mapping[str, Estate], order: Sequence[str]) -> pa.Table:
-    """Units and id of estates, in an order."""
-    units = [units_of(estates, estate_id) for estate_id in order]
-    columns = [pa.array([one[at] for one in units], pa.string()) for at in range(len(UNITS))]
-    return pa.table([*columns, pa.array(order, pa.string())], names=[*UNITS, "estate_id"])
 
 
 def _within(fen: int) -> int:
