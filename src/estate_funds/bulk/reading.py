@@ -82,6 +82,13 @@ def find_row(source: Source, wanted: Sequence[Wanted], household: str) -> tuple[
     return None
 
 
+def batches(source: Source, wanted: Sequence[Wanted]) -> Iterator[pa.RecordBatch]:
+    """Every row of a source, partition by partition; raises as `read` does."""
+    for partition in source.partitions:
+        for block in read(source.filesystem, partition, wanted, source.names):
+            yield block.columns
+
+
 def _check_stamp(filesystem: pa.fs.FileSystem, partition: Partition, file: pa.NativeFile) -> None:
     if (found := stamp_of(filesystem, partition.path, file)) != partition.stamp:
         raise changed(partition, found.size)
@@ -267,4 +274,4 @@ def _plain(
     yield Block(_batch(wanted, arrays, len(rows)), name, numbers)
 
 
-__all__ = ["Block", "changed", "find_row", "read"]
+__all__ = ["Block", "batches", "changed", "find_row", "read"]
