@@ -380,7 +380,7 @@ def finished(out: Path, job: Job, partition: Partition) -> Sums | None:
 
 def write_ends(out: Path, summary: Summary) -> None:
     """Totals, estates and the summary, the summary last: where it is, all is there."""
-    for name, table in (("totals", summary.totals()), ("estates", summary.by_estate())):
+    for name, table in (("totals", summary.totals), ("estates", summary.by_estate)):
         write_table(out.joinpath(f"{name}.parquet"), table)
         write_text(out.joinpath(f"{name}.csv"), _csv(table))
     write_text(out.joinpath("summary.json"), json.dumps(summary.to_json(), ensure_ascii=False, indent=2) + "\n")

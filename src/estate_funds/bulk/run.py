@@ -179,7 +179,7 @@ def run(
             if (sums := finished(folder, job, partition)) is None:
                 waiting.append(partition)
             else:
-                total.add(sums)
+                total.join(sums)
         before = len(source.partitions) - len(waiting)
         if waiting:
             forget_totals(folder)
@@ -232,7 +232,7 @@ class _Work:
                 wanted=f"{rows:,} rows",
                 fix="all workers write into one folder: give --out a path that all machines have in common",
             )
-        self.total.add(sums)
+        self.total.join(sums)
         state = self.state
         self.state = replace(
             state, partitions=state.partitions + 1, rows=state.rows + rows, size=state.size + partition.size

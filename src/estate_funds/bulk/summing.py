@@ -6,12 +6,14 @@ Adding knows no order: however the households were cut, whoever worked on them, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from estate_funds.errors import InvariantBroken
 from estate_funds.money import MAX_FEN
@@ -47,12 +49,25 @@ class Sums:
     fen: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
     households: dict[str, int] = field(default_factory=dict)
 
-    def add(self, totals: Totals | Sums) -> None:
+    def add(self, totals: Totals) -> None:
         """Add the totals of some more rows."""
         for (estate_id, month, what), fen in totals.by.items():
             own = self.fen.setdefault(estate_id, {})
             own[month, what] = own.get((month, what), 0) + int(fen)
-        for estate_id, rows in totals.households.items():
+        self._count(totals.households)
+
+    def join(self, others: Sums) -> None:
+        """Add the sums of another partition; most estates lie in one."""
+        for estate_id, more in others.fen.items():
+            if (own := self.fen.get(estate_id)) is None:
+                self.fen[estate_id] = dict(more)
+            else:
+                for key, fen in more.items():
+                    own[key] = own.get(key, 0) + fen
+        self._count(others.households)
+
+    def _count(self, households: Mapping[str, int]) -> None:
+        for estate_id, rows in households.items():
             self.households[estate_id] = self.households.get(estate_id, 0) + int(rows)
 
     @property
@@ -128,11 +143,15 @@ class Summary:
     @cached_property
     def shares(self) -> dict[str, int]:
         """What each payer owes, in fen."""
-        return self.sums.shares(self.payers)
+        return {payer: self._sum(payer) for payer in self.payers}
 
     @cached_property
-    def _units(self) -> dict[str, tuple[str, ...]]:
-        return {estate_id: units_of(self.estates, estate_id) for estate_id in self.sums.households}
+    def pending_fen(self) -> int:
+        """What would be due in all, if what is not known turned out well."""
+        return self._sum(PENDING)
+
+    def _sum(self, what: str) -> int:
+        return int(pc.sum(self.totals["fen"].filter(pc.equal(self.totals["payer"], what))).as_py() or 0)
 
     @property
     def amount_fen(self) -> int:
@@ -141,60 +160,58 @@ class Summary:
 
     def by_unit(self, level: str) -> list[dict[str, Any]]:
         """Households, due, pending and the payers' shares of each unit of a level, in order of names."""
-        found: dict[tuple[str, ...], dict[str, Any]] = {}
         depth = UNITS.index(level) + 1
-        for estate_id, rows in self.sums.households.items():
-            units = self._units[estate_id][:depth]
-            if units not in found:
-                shares = dict.fromkeys(self.payers, 0)
-                bare = {"households": 0, "due_fen": 0, "pending_fen": 0, "shares": shares}
-                found[units] = dict(zip(UNITS, units, strict=False)) | bare
-            unit = found[units]
-            unit["households"] += rows
-            for (_, what), fen in self.sums.fen.get(estate_id, {}).items():
-                if what == PENDING:
-                    unit["pending_fen"] += fen
-                else:
-                    unit["due_fen"] += fen
-                    unit["shares"][what] += fen
+        found: dict[tuple[str, ...], dict[str, Any]] = {}
+        for *units, rows, due, pending in _grouped(self.by_estate, UNITS[:depth], ESTATE_COLUMNS[-3:]):
+            bare = {"households": rows, "due_fen": due, "pending_fen": pending, "shares": dict.fromkeys(self.payers, 0)}
+            found[tuple(units)] = dict(zip(UNITS, units, strict=False)) | bare
+        for *units, what, fen in _grouped(self.totals, (*UNITS[:depth], "payer"), ("fen",)):
+            if what != PENDING:
+                found[tuple(units)]["shares"][what] = fen
         return [found[units] for units in sorted(found)]
 
+    @cached_property
     def totals(self) -> pa.Table:
         """The table of totals: fen by estate, month and payer, in order of units, estate, month and payer."""
-        order = self._order()
         at: list[int] = []
         keys: list[tuple[str, str]] = []
         fen: list[int] = []
-        for number, estate_id in enumerate(order):
+        for number, estate_id in enumerate(self._order):
             for key, value in sorted(self.sums.fen.get(estate_id, {}).items()):
                 if value:
                     at.append(number)
                     keys.append(key)
-                    fen.append(_within(value))
-        places = self._places(order).take(pa.array(at, pa.int32()))
+                    fen.append(value)
+        if sum(map(abs, fen)) > MAX_FEN:  # so no sum of some of them outgrows a column
+            raise InvariantBroken(f"totals of {sum(fen)} fen, which no column holds")
+        places = self._places.take(pa.array(at, pa.int32()))
         own = [pa.array([month for month, _ in keys], pa.string()), pa.array([what for _, what in keys], pa.string())]
         return pa.table([*places.columns, *own, pa.array(fen, pa.int64())], names=list(TOTAL_COLUMNS))
 
+    @cached_property
     def by_estate(self) -> pa.Table:
         """The table of estates: households, due and pending, in order of units and estate."""
-        order = self._order()
-        columns: list[list[int]] = [[], [], []]
-        for estate_id in order:
-            own = self.sums.fen.get(estate_id, {})
-            pending = sum(fen for (_, what), fen in own.items() if what == PENDING)
-            told = (self.sums.households[estate_id], sum(own.values()) - pending, pending)
-            for column, value in zip(columns, told, strict=True):
-                column.append(_within(value))
-        arrays = [*self._places(order).columns, *(pa.array(column, pa.int64()) for column in columns)]
-        return pa.table(arrays, names=list(ESTATE_COLUMNS))
+        columns = np.zeros((3, len(self._order)), np.int64)
+        columns[0] = [self.sums.households[estate_id] for estate_id in self._order]
+        at = pc.index_in(self.totals["estate_id"], pa.array(self._order, pa.string())).to_numpy()
+        row = 1 + pc.equal(self.totals["payer"], PENDING).to_numpy().astype(np.int64)
+        np.add.at(columns, (row, at), self.totals["fen"].to_numpy())
+        return pa.table([*self._places.columns, *map(pa.array, columns)], names=list(ESTATE_COLUMNS))
 
+    @cached_property
+    def _units(self) -> dict[str, tuple[str, ...]]:
+        return {estate_id: units_of(self.estates, estate_id) for estate_id in self.sums.households}
+
+    @cached_property
     def _order(self) -> list[str]:
         return sorted(self.sums.households, key=lambda estate_id: (self._units[estate_id], estate_id))
 
-    def _places(self, order: Sequence[str]) -> pa.Table:
-        """Units and id of estates, in an order."""
-        columns = [pa.array([self._units[estate][at] for estate in order], pa.string()) for at in range(len(UNITS))]
-        return pa.table([*columns, pa.array(order, pa.string())], names=[*UNITS, "estate_id"])
+    @cached_property
+    def _places(self) -> pa.Table:
+        """Units and id of the estates, in order."""
+        units = [self._units[estate_id] for estate_id in self._order]
+        columns = [pa.array([one[at] for one in units], pa.string()) for at in range(len(UNITS))]
+        return pa.table([*columns, pa.array(self._order, pa.string())], names=[*UNITS, "estate_id"])
 
     def to_json(self) -> dict[str, Any]:
         """The summary in fen; nothing in it depends on how the households were cut."""
@@ -203,7 +220,7 @@ class Summary:
             "households": self.rows,
             "estates": len(self.sums.households),
             "due_fen": self.amount_fen,
-            "pending_fen": self.sums.pending_fen,
+            "pending_fen": self.pending_fen,
             "shares": self.shares,
             "absent_columns": list(self.absent),
             "cities": self.by_unit("city"),
@@ -217,10 +234,10 @@ def units_of(estates: Mapping[str, Estate], estate_id: str) -> tuple[str, ...]:
     return tuple(estate.unit_at(level) if estate else "" for level in UNITS)
 
 
-def _within(fen: int) -> int:
-    if abs(fen) > MAX_FEN:
-        raise InvariantBroken(f"a total of {fen} fen, which no column holds")
-    return fen
+def _grouped(table: pa.Table, keys: Sequence[str], summed: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The sums of some columns for each group of others."""
+    found = table.group_by(list(keys)).aggregate([(name, "sum") for name in summed])
+    yield from zip(*(found[name].to_pylist() for name in (*keys, *(f"{one}_sum" for one in summed))), strict=True)
 
 
 __all__ = ["ESTATE_COLUMNS", "PENDING", "TOTAL_COLUMNS", "UNITS", "Summary", "Sums", "Totals", "units_of"]

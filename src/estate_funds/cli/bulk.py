@@ -322,7 +322,7 @@ def _text(summary: Summary, out: Path) -> str:
         for city in (cities if len(cities) <= MANY_CITIES else [])
     ]
     shares = [format_yuan(fen) for fen in summary.shares.values()]
-    whole = [format_yuan(summary.amount_fen), format_yuan(summary.sums.pending_fen)]
+    whole = [format_yuan(summary.amount_fen), format_yuan(summary.pending_fen)]
     rows.append(["in all", f"{summary.rows:,}", *shares, *whole])
     about = ", ".join(summary.about.values())
     done = f", {summary.done_before:,} of them before" if summary.done_before else ""
