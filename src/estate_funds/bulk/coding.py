@@ -84,8 +84,10 @@ def days_of(column: pa.Array, name: str, place: Place, *, absent: int = FAR) -> 
     whole = column.view(pa.int32())
     days: npt.NDArray[np.int32] = pc.fill_null(whole, absent).to_numpy(zero_copy_only=False)
     low, high = (day.toordinal() - EPOCH for day in NEAR)
-    if len(days) and not low <= int(days.min()) <= int(days.max()) <= max(high, absent):
-        row = int(np.argmax((days < low) | ((days > high) & (days != absent))))
+    far = (days < low) | (days > high)
+    far &= days != absent
+    if bool(far.any()):
+        row = int(np.argmax(far))
         wanted = f"{NEAR[0]} to {NEAR[1]}"
         got = f"day {days[row]} from 1970-01-01"
         raise CellError("a day too far off to reckon with", where=place(row, name), got=got, wanted=wanted)
@@ -322,6 +324,11 @@ class Coded:
             code = codes.setdefault(tell(date.fromordinal(begin + EPOCH)), len(codes))
             table[begin - days.start : end - days.start] = code
         return cls(days.start, table, len(codes))
+
+    @classmethod
+    def each(cls, days: range) -> Coded:
+        """Each day has a code of its own."""
+        return cls(days.start, np.arange(len(days), dtype=np.int32), len(days))
 
     def codes(self, days: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """The code of each day, int32 of shape (rows,)."""

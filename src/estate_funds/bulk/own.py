@@ -86,7 +86,7 @@ class Owed:
         """Those of a provision; nothing is asked yet. BulkError where rows differ in too many ways."""
         tell = about_estates(walk, used)
         places = Places.of(walk, lambda estate: (*tell(estate)[:1], tuple(tell(estate)[1])))
-        borders = days.days if days.by_day else [b - EPOCH for b in days.borders]
+        borders = [b - EPOCH for b in days.borders]
         fields = fields_of(walk, window, used)
         plan = _plan(walk, window, fields)
         bounds = tuple(_bounds(walk, used, plan))
@@ -95,8 +95,8 @@ class Owed:
             window=window,
             ids=Ids(pa.array(list(walk.registry.estates), pa.string())),
             places=places,
-            first=Coded.of(days.days, days.first, borders),
-            last=Coded.of(days.days, days.last, [b - EPOCH for b in days.borders]),
+            first=Coded.each(days.days) if days.by_day else Coded.of(days.days, days.first, borders),
+            last=Coded.of(days.days, days.last, borders),
             fields=fields,
             payers=tuple(dict.fromkeys(payer for split in walk.provision.payers for payer in split.payers)),
             plan=plan,
@@ -107,7 +107,7 @@ class Owed:
             raise BulkError(
                 "rows differ in more ways than 64 bits tell apart",
                 where=f"{walk.document.id} {walk.provision_id}",
-                got=", ".join(f"{one.names[0]} {one.codes}" for one in fields),
+                got=", ".join(f"{one.names[0]} {found.codes_of(one)}" for one in fields),
                 fix="assess it as a case: estate-funds run",
             )
         return found
@@ -116,7 +116,11 @@ class Owed:
     def keys(self) -> int:
         """How many keys there may be."""
         sizes = [max(len(self.places.first), 1), self.first.size, self.last.size]
-        return prod([*sizes, *(one.codes for one in self.fields)])
+        return prod([*sizes, *(self.codes_of(one) for one in self.fields)])
+
+    def codes_of(self, one: Field) -> int:
+        """How many codes a field has: where rows are assessed one by one, their numbers are told apart anyhow."""
+        return 1 if one.is_number and not self.in_columns else one.codes
 
     # --- a batch ---
 
@@ -199,7 +203,8 @@ class Chunk:
             except NotInColumns:
                 self.whole, (_, column) = False, one.column(self.batch)
                 known = column.is_valid().to_numpy(zero_copy_only=False) if column is not None else 0
-            yield known, one.codes
+            if owed.in_columns:
+                yield known, one.codes
 
     def assess(self) -> Mapping[str, Fen]:
         """The fen of each row by payer; totals go to the tally."""

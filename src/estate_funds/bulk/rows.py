@@ -227,17 +227,18 @@ def _day_codes(walk: Walk, used: Sequence[str], name: str) -> Coded:
     document, rule = walk.document, walk.provision.applications
     derived = [document.derived[n] for n in used if n in document.derived]
     if any(name in one.months_between for one in derived):
-        return Coded.of(_ALL_DAYS, lambda day: day, _ALL_DAYS)
+        return Coded.each(_ALL_DAYS)
     nodes = [walk.provision, *document.requirements, *derived]
     borders = {day for bounds in bounds_in(*nodes) if bounds.fact == name for day in bounds.days.values()}
     cuts = sorted({day.toordinal() - EPOCH + after for day in borders for after in (0, 1)})
-    if rule is None or rule.fact != name:
-        return Coded.of(_ALL_DAYS, lambda day: [day.toordinal() - EPOCH >= cut for cut in cuts].count(True), cuts)
-    return Coded.of(
-        _ALL_DAYS,
-        lambda day: (f"{day:%m-%d}", *(day.toordinal() - EPOCH >= cut for cut in cuts)),
-        _ALL_DAYS,
-    )
+    days = np.arange(_ALL_DAYS.start, _ALL_DAYS.stop)
+    passed = np.searchsorted(cuts, days, side="right")
+    if rule is not None and rule.fact == name:  # which day of the year it is, in 12 months of at most 31 days
+        months = days.astype("datetime64[D]").astype("datetime64[M]")
+        day = days - months.astype("datetime64[D]").astype(np.int64)
+        passed = (passed * 12 + months.astype(np.int64) % 12) * 31 + day
+    found, table = np.unique(passed, return_inverse=True)
+    return Coded(_ALL_DAYS.start, table.astype(np.int32), len(found))
 
 
 # --- the plain walk over one row ------------------------------------------------------------------------------------
