@@ -21,6 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from conftest import make_estate
+from estate_funds.bulk.wanted import STAYS, Wanted
 from estate_funds.errors import CellError
 from estate_funds.registry import Estate
 
@@ -28,13 +29,6 @@ ESTATES = tuple(f"e{n}" for n in range(7))
 PAYERS = ("city", "district")
 BASE_FEN = 216_00
 AREA = pa.decimal128(18, 2)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    name: str
-    type: pa.DataType
-    required: bool
 
 
 @dataclass(frozen=True)
@@ -51,12 +45,7 @@ class Result:
     totals: Totals
 
 
-COLUMNS = (
-    Wanted("estate_id", pa.string(), True),
-    Wanted("registered_on", pa.date32(), True),
-    Wanted("removed_on", pa.date32(), False),
-    Wanted("floor_area_m2", AREA, False),
-)
+COLUMNS = (*STAYS, Wanted("floor_area_m2", AREA, "floor area", required=False))
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from conftest import EXAMPLES, TODAY
 from estate_funds import Books, load_case
 from estate_funds.bulk import duplicates
 from estate_funds.bulk.files import Cut, open_source
-from estate_funds.bulk.posting import STAYS, count_source
+from estate_funds.bulk.posting import count_source
 from estate_funds.bulk.run import Progress
+from estate_funds.bulk.wanted import STAYS
 from estate_funds.calendar import Months
 from estate_funds.errors import InvariantBroken
 from estate_funds.exchange.households import read_households
@@ -127,12 +128,12 @@ def test_a_household_that_stands_twice_is_found_before_anything_is_assessed(tmp_
 
 
 def test_duplicates_are_found_in_every_row_group(tmp_path: Path) -> None:
-    from estate_funds.bulk.cells import Id
+    from estate_funds.bulk.cells import ID_COLUMN
     from estate_funds.bulk.parts import parts_of_source
 
     table = pq.read_table(DEZHOU)
     pq.write_table(pa.concat_tables([table, table.slice(100, 1)]), tmp_path / "a.parquet", row_group_size=5_000)
-    wanted: list[Any] = [Id(), *STAYS]
+    wanted: list[Any] = [ID_COLUMN, *STAYS]
     parts = parts_of_source(open_source(tmp_path / "a.parquet", wanted, cut=Cut(rows=12_000)))
     assert [part.group for part in parts] == list(range(8))
     found = duplicates.find_duplicates(parts, key=["household_id"], scratch=tmp_path)

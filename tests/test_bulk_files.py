@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from bulk_stand_in import AREA, COLUMNS, SCHEMA, Wanted, rows, table, write_csv, write_parquet
 from estate_funds.bulk import reading
-from estate_funds.bulk.cells import Id
+from estate_funds.bulk.cells import ID_COLUMN
 from estate_funds.bulk.files import Cut, Source, blocks, ends_of_records, locate, open_source
 from estate_funds.bulk.reading import read
 from estate_funds.errors import BulkError, CellError, ColumnError, InputError, TableError
 
-WANTED: tuple[Any, ...] = (*COLUMNS, Id())
+WANTED: tuple[Any, ...] = (*COLUMNS, ID_COLUMN)
 SMALL = Cut(rows=200, size=3_000)
 HEADER = "household_id,estate_id,registered_on,removed_on,floor_area_m2"
 
@@ -133,9 +133,9 @@ def test_parquet_in_other_types_that_hold_the_same(tmp_path: Path) -> None:
 
 def test_numbers_booleans_and_facts(tmp_path: Path) -> None:
     wanted = (
-        Wanted("floors", pa.int64(), True),
-        Wanted("lift", pa.bool_(), False),
-        Wanted("share", pa.decimal128(9, 4), True),
+        Wanted("floors", pa.int64(), "floors"),
+        Wanted("lift", pa.bool_(), "lift", False),
+        Wanted("share", pa.decimal128(9, 4), "share"),
     )
     path = csv_of(tmp_path / "a.csv", "6,yes,0.25", "7,,1", header="floors,lift,share")
     assert [tuple(row.values()) for row in everything(open_source(path, wanted), wanted)] == [

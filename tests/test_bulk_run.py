@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulk_stand_in import BASE_FEN, COLUMNS, SCHEMA, Result, StandIn, estates, rows, table, write_csv, write_parquet
-from estate_funds.bulk.cells import Id
+from estate_funds.bulk.cells import ID_COLUMN
 from estate_funds.bulk.files import Cut, Source, open_source
 from estate_funds.bulk.folder import locked, planned
 from estate_funds.bulk.run import Progress, run
@@ -43,7 +43,7 @@ ROWS = rows(1_200)
 SMALL = Cut(rows=200, size=5_000)
 ABOUT = {"document": "donghu", "provision": "award", "window": "2021-01..2021-12"}
 ENDS = ("totals.csv", "totals.parquet", "estates.csv", "estates.parquet", "summary.json")
-WANTED: tuple[Any, ...] = (*COLUMNS, Id())
+WANTED: tuple[Any, ...] = (*COLUMNS, ID_COLUMN)
 TESTS = Path(__file__).parent
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from estate_funds.bulk.wanted import Wanted
 from estate_funds.calendar import NEAR
 from estate_funds.errors import CellError, ColumnError, InvariantBroken, nearest
 from estate_funds.exchange.households import COLUMNS, plain_texts
@@ -29,34 +29,12 @@ _NEAR_DAYS = tuple(day.toordinal() - _EPOCH for day in NEAR)
 _AREA = re.compile("(^|_)area_m2$")
 
 
-class Wanted(Protocol):
-    """A column that a program reads: its name in documents, the type of its values, and whether it may be missing."""
-
-    @property
-    def name(self) -> str:
-        """The name, as documents use it."""
-        ...
-
-    @property
-    def type(self) -> pa.DataType:
-        """string, date32, decimal128, int64 or bool."""
-        ...
-
-    @property
-    def required(self) -> bool:
-        """Whether every row has a value."""
-        ...
-
-
-class Id:
-    """The column of ids, which every result repeats."""
-
-    name, type, required = ID, pa.string(), True
+ID_COLUMN = Wanted(ID, pa.string(), "the property unit's id: every result repeats it")
 
 
 def with_id(columns: Sequence[Wanted], ids: bool = True) -> list[Wanted]:
     """The columns, and that of ids where it is wanted and not among them."""
-    return [*columns, *([Id()] if ids and all(column.name != ID for column in columns) else [])]
+    return [*columns, *([ID_COLUMN] if ids and all(column.name != ID for column in columns) else [])]
 
 
 def check_names(
@@ -275,8 +253,7 @@ def missing(column: Wanted, rows: int) -> pa.Array:
 
 __all__ = [
     "ID",
-    "Id",
-    "Wanted",
+    "ID_COLUMN",
     "check_cells",
     "check_names",
     "check_type",

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet
 
-from estate_funds.bulk.cells import ID, Wanted, check_names, check_type
+from estate_funds.bulk.cells import ID, check_names, check_type
+from estate_funds.bulk.wanted import Wanted
 from estate_funds.errors import ColumnError, InputError, TableError
 from estate_funds.exchange.tables import decoded
 

@@ -11,19 +11,7 @@ import pyarrow as pa
 from estate_funds.bulk.files import Partition, Source
 from estate_funds.bulk.reading import read
 from estate_funds.bulk.sources import Rows
-
-
-@dataclass(frozen=True)
-class _Text:
-    """A column that is read as text."""
-
-    name: str
-    required: bool
-
-    @property
-    def type(self) -> pa.DataType:
-        """string"""
-        return pa.string()
+from estate_funds.bulk.wanted import Wanted
 
 
 @dataclass(frozen=True)
@@ -43,7 +31,8 @@ class SourcePart:
     def rows(self, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Rows]:
         """The rows in order: `columns`, and those of `optional` that the files have."""
         there = [name for name in optional if name not in self.of.absent]
-        wanted = [*(_Text(name, True) for name in columns), *(_Text(name, False) for name in there)]
+        wanted = [Wanted(name, pa.string(), "an id") for name in columns]
+        wanted += [Wanted(name, pa.string(), "", required=False) for name in there]
         for partition in self.partitions:
             for block in read(self.of.filesystem, partition, wanted, self.of.names):
                 yield Rows(np.asarray(block.numbers, np.int64), block.columns)

@@ -8,7 +8,7 @@ post.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -20,6 +20,7 @@ from estate_funds.assess import Claim, Status
 from estate_funds.bulk.files import Source
 from estate_funds.bulk.reading import read
 from estate_funds.bulk.summing import Summary
+from estate_funds.bulk.wanted import STAYS
 from estate_funds.calendar import Months
 from estate_funds.case import Case
 from estate_funds.errors import BulkError, InvariantBroken
@@ -30,18 +31,6 @@ _AT_ONCE = 1 << 22  # changes that are kept before they are added up
 _EPOCH = date(1970, 1, 1).toordinal()
 _LOW_32 = (1 << 32) - 1
 Integers = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Stay:
-    """A column that is needed to count."""
-
-    name: str
-    type: pa.DataType
-    required: bool = True
-
-
-STAYS = (_Stay("estate_id", pa.string()), _Stay("registered_on", pa.date32()), _Stay("removed_on", pa.date32(), False))
 
 
 def due_claims(case: Case, name: str, window: Months, source: Source, summary: Summary) -> list[Claim]:
@@ -149,4 +138,4 @@ def _headcounts(keys: Integers, numbers: Integers, estates: Sequence[str]) -> di
     return found
 
 
-__all__ = ["STAYS", "check_equal", "count_source", "due_claims"]
+__all__ = ["check_equal", "count_source", "due_claims"]

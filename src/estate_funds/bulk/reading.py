@@ -19,7 +19,6 @@ import pyarrow.parquet
 
 from estate_funds.bulk.cells import (
     ID,
-    Wanted,
     check_cells,
     check_type,
     converted,
@@ -30,6 +29,7 @@ from estate_funds.bulk.cells import (
     with_id,
 )
 from estate_funds.bulk.files import Partition, Source, blocks, first_record, opened, parquet, stamp_of
+from estate_funds.bulk.wanted import Wanted
 from estate_funds.errors import BulkError, TableError
 from estate_funds.exchange.tables import decoded
 
@@ -112,7 +112,7 @@ def _parquet_blocks(
     file: pa.NativeFile, partition: Partition, wanted: Sequence[Wanted], names: Mapping[str, str]
 ) -> Iterator[Block]:
     first = partition.first_row
-    few = [names.get(c.name, c.name) for c in wanted if pa.types.is_string(c.type) and c.name != ID]
+    few = [names.get(c.name, c.name) for c in wanted if c.few]
     with parquet(file, partition.name, few) as source:
         have = [names.get(c.name, c.name) for c in wanted if names.get(c.name, c.name) in source.schema_arrow.names]
         for group in range(partition.start, partition.end):

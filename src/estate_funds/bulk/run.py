@@ -29,14 +29,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.fs
 
-from estate_funds.bulk.cells import ID, Wanted, with_id
+from estate_funds.bulk.cells import ID, with_id
 from estate_funds.bulk.files import Partition, Source, open_source
 from estate_funds.bulk.folder import (
     ROWS,
@@ -54,8 +52,10 @@ from estate_funds.bulk.folder import (
     whole_file,
     write_ends,
 )
+from estate_funds.bulk.program import Program
 from estate_funds.bulk.reading import read
-from estate_funds.bulk.summing import Summary, Sums, Totals
+from estate_funds.bulk.result import Result
+from estate_funds.bulk.summing import Summary, Sums
 from estate_funds.errors import EstateFundsError, InvariantBroken, OutputError, TableError
 from estate_funds.registry import Estate
 
@@ -64,57 +64,6 @@ IN_FLIGHT = 2  # tasks for each worker: one that runs, and one that waits for it
 _LOOKS = 5  # at a file that another machine has written
 # What the future of a cluster raises when a worker is gone; by name, for the library of the cluster may not be here.
 _LOST = frozenset({"KilledWorker", "CommClosedError", "FutureCancelledError", "FuturesCancelledError"})
-
-
-class Result(Protocol):
-    """What a program says of a batch, row by row."""
-
-    @property
-    def amounts(self) -> npt.NDArray[np.int64]:
-        """Fen due, int64 of shape (rows,)."""
-        ...
-
-    @property
-    def shares(self) -> Mapping[str, npt.NDArray[np.int64]]:
-        """By payer, int64 of shape (rows,); they sum to amounts."""
-        ...
-
-    @property
-    def trace(self) -> npt.NDArray[np.int64]:
-        """The key of the row, int64 of shape (rows,)."""
-        ...
-
-    @property
-    def totals(self) -> Totals:
-        """The sums of the batch."""
-        ...
-
-
-class Program(Protocol):
-    """A provision, compiled for rows of households; it goes to other processes, so it pickles."""
-
-    @property
-    def columns(self) -> tuple[Wanted, ...]:
-        """The columns that it reads."""
-        ...
-
-    @property
-    def payers(self) -> tuple[str, ...]:
-        """Who pays, in the document's order."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """What a result stands for: documents, register, provision, window."""
-        ...
-
-    def assess(self, batch: pa.RecordBatch, *, place: Callable[[int, str], str]) -> Result:
-        """What each row of a batch is owed; CellError at `place(row, column)`, rows from 0."""
-        ...
-
-    def explain(self, row: Mapping[str, object]) -> str:
-        """Every line of what one row is owed."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,4 +359,4 @@ def _check(result: Result, rows: int, payers: tuple[str, ...], where: str) -> No
         raise InvariantBroken(f"{where}: the shares do not sum to the amount")
 
 
-__all__ = ["Program", "Progress", "Result", "assess_partition", "run"]
+__all__ = ["Progress", "assess_partition", "run"]

@@ -9,34 +9,20 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from estate_funds.bulk.result import PENDING, Totals
 from estate_funds.errors import InvariantBroken
 from estate_funds.money import MAX_FEN
 from estate_funds.registry import Estate
 
-PENDING = "pending"
 UNITS = ("city", "district", "street", "community")
 TOTAL_COLUMNS = (*UNITS, "estate_id", "month", "payer", "fen")
 ESTATE_COLUMNS = (*UNITS, "estate_id", "households", "due_fen", "pending_fen")
-
-
-class Totals(Protocol):
-    """What a program says of a batch: sums by estate, month and what they are, and rows by estate."""
-
-    @property
-    def by(self) -> Mapping[tuple[str, str, str], int]:
-        """Fen by estate_id, month (YYYY-MM) in which the period begins, and payer, or `pending`."""
-        ...
-
-    @property
-    def households(self) -> Mapping[str, int]:
-        """Rows by estate_id."""
-        ...
 
 
 @dataclass(slots=True)
@@ -240,4 +226,4 @@ def _grouped(table: pa.Table, keys: Sequence[str], summed: Sequence[str]) -> Ite
     yield from zip(*(found[name].to_pylist() for name in (*keys, *(f"{one}_sum" for one in summed))), strict=True)
 
 
-__all__ = ["ESTATE_COLUMNS", "PENDING", "TOTAL_COLUMNS", "UNITS", "Summary", "Sums", "Totals", "units_of"]
+__all__ = ["ESTATE_COLUMNS", "PENDING", "TOTAL_COLUMNS", "UNITS", "Summary", "Sums", "units_of"]
