@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -100,10 +101,15 @@ class Worth:
     base: npt.NDArray[np.int64]  # where its class begins in `sums`
     sums: Mapping[str, npt.NDArray[np.int64]]
 
-    @property
+    @cached_property
     def most(self) -> int:
         """One more than the most days of counting of an estate."""
         return 1 + max((len(one.fen) for one in self.classes), default=0)
+
+    @cached_property
+    def most_fen(self) -> int:
+        """The largest magnitude of what a household adds to an estate, over all days."""
+        return self.most * max((one.most for one in self.classes), default=0)
 
     def assess(self, batch: pa.RecordBatch, place: Place) -> Result:
         """What each row of a batch adds to the claims of its estate."""
@@ -114,7 +120,7 @@ class Worth:
         amounts, trace = np.zeros(rows, np.int64), np.empty(rows, np.int64)
         first, last = np.empty(rows, np.int32), np.empty(rows, np.int32)
         for part in in_chunks(rows):
-            here = estates[part]
+            here = estates[part].astype(np.intp)
             row, start, base = self.row[here], self.start[here], self.base[here]
             first[part] = self._before(arrived[part], row, start)
             last[part] = self._before(gone[part], row, start)
@@ -138,7 +144,7 @@ class Worth:
         """Households that were there on each day of counting, times what the day is worth."""
         if not len(estates):
             return Totals()
-        most, wide = self.most, max(one.most for one in self.classes) * self.most * len(estates) >= _FITS
+        most, wide = self.most, self.most_fen * len(estates) >= _FITS
         numbers, at = local_numbers(estates)
         at = at * most
         come = np.bincount(at + first, minlength=len(numbers) * most).reshape(-1, most)
