@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -14,11 +15,15 @@ from hypothesis import strategies as st
 
 from bulk_documents import Asked, batch_of, plainly, sums
 from conftest import make_estate
+from estate_funds.assess.division import Division
+from estate_funds.assess.view import View
+from estate_funds.bulk.numbers import divided, rounded
 from estate_funds.bulk.program import Program, compile_document, compile_provision
 from estate_funds.bulk.table import CHUNK
 from estate_funds.calendar import Months
 from estate_funds.errors import AmountError, BulkError, CellError, ColumnError, EstateFundsError
-from estate_funds.policy import Document, parse_document, with_values
+from estate_funds.money import Rounding, round_fen
+from estate_funds.policy import Document, PayerSplit, parse_document, with_values
 from estate_funds.registry import Assessment, Assessments, Registry, units_of
 from test_bulk_program import DOCUMENT, TEXT
 
@@ -26,6 +31,9 @@ DAY = date(2022, 1, 1)
 ESTATES = {"e0": make_estate("e0", service_start=DAY), "e1": make_estate("e1", service_start=date(2022, 3, 5))}
 REGISTRY = Registry(ESTATES, {}, units=units_of(ESTATES.values()))
 PASSED = Assessments(Assessment(e, y, "pass", date(2030, 1, 1)) for e in ESTATES for y in range(1, 7))
+
+
+HOLDERS = View(DOCUMENT, REGISTRY, PASSED, REGISTRY.subject("e0"), "1", DAY)
 
 
 def program_of(name: str, document: Document = DOCUMENT, window: str = "2022") -> tuple[Program, Asked]:
@@ -120,6 +128,35 @@ def test_what_a_counted_household_adds_beyond_64_bits_is_refused_when_compiled()
     document = with_values(DOCUMENT, {"provisions.award.rate[0].tiers[0].value": "7686143364045648.00"})
     with pytest.raises(AmountError, match="a household adds more than 64 bits hold"):
         program_of("award", document, "2022-01")
+
+
+@given(
+    parts=st.lists(st.integers(0, 200) | st.integers(0, 2**60), min_size=1, max_size=5),
+    over=st.integers(1, 12) | st.integers(1, 10**6),
+    mode=st.sampled_from([*Rounding]),
+    step=st.sampled_from([1, 10, 100]),
+)
+def test_rounding_in_columns_is_that_of_money(parts: list[int], over: int, mode: Rounding, step: int) -> None:
+    found = rounded(np.array(parts, np.int64), over, mode, step)
+    assert found.tolist() == [round_fen(Fraction(part, over), mode, step_fen=step) for part in parts]
+
+
+@given(
+    fen=st.lists(st.integers(0, 200) | st.integers(0, 2**50), min_size=1, max_size=5),
+    weights=st.dictionaries(st.sampled_from(["city", "district", "owner", "firm"]), st.integers(1, 9), min_size=1),
+    odd=st.sampled_from(["largest_remainder", "residue"]),
+    data=st.data(),
+)
+def test_division_in_columns_is_that_of_money(
+    fen: list[int], weights: dict[str, int], odd: str, data: st.DataObject
+) -> None:
+    shares = {payer: Fraction(weight, sum(weights.values())) for payer, weight in weights.items()}
+    to = data.draw(st.sampled_from([*shares]))
+    split = PayerSplit.model_validate({"from": DAY, "clause": "1", "shares": shares, "odd_fen_to": to, "odd_fen": odd})
+    found = divided(np.array(fen, np.int64), split)
+    assert [{payer: int(part[n]) for payer, part in found.items()} for n in range(len(fen))] == [
+        {share.payer: share.fen for share in Division(HOLDERS, DOCUMENT).shares(one, split)} for one in fen
+    ]
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------
