@@ -319,15 +319,18 @@ def rows_of(draw: st.DrawFn, program: Program, asked: Asked, *, most: int = 6) -
     found: list[dict[str, object]] = []
     estates = sorted(asked.registry.estates)
     for _ in range(draw(st.sampled_from([4, most, 3, 2, 1, 5, 0]))):
-        if found and draw(st.booleans()):
-            row = dict(found[-1])
-            (name,) = draw(st.permutations([c.name for c in program.columns if c.name != "removed_on"]))[:1]
+        if found and draw(st.integers(0, 3)):
+            row = dict(draw(st.sampled_from(found)))
+            name = draw(st.sampled_from(["removed_on", *(c.name for c in program.columns)]))
             row[name] = draw(_cell(asked.document, name, estates))
         else:
             row = {c.name: draw(_cell(asked.document, c.name, estates)) for c in program.columns}
-        start, gone = row["registered_on"], draw(STAYS)
+        start, gone = row["registered_on"], row["removed_on"]
         assert isinstance(start, date)
-        row["removed_on"] = start + timedelta(days=gone) if gone else None
+        if isinstance(gone, int):  # days after the first
+            row["removed_on"] = start + timedelta(days=gone)
+        elif isinstance(gone, date) and gone <= start:
+            row["removed_on"] = None
         found.append(row)
     return list(found)
 
@@ -335,8 +338,10 @@ def rows_of(draw: st.DrawFn, program: Program, asked: Asked, *, most: int = 6) -
 def _cell(document: Document, name: str, estates: Sequence[str]) -> st.SearchStrategy[Any]:
     if name == "estate_id":
         return st.sampled_from(estates)
-    if name in ("registered_on", "removed_on"):
+    if name == "registered_on":
         return DAYS
+    if name == "removed_on":
+        return STAYS | DAYS
     if name == "floor_area_m2":
         return st.none() | _NUMBERS.map(lambda n: Decimal(max(n, 1)) / 100)
     rule = document.facts[name.partition("@")[0]]

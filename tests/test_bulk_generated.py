@@ -15,15 +15,26 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from bulk_documents import Asked, Row, asked, batch_of, counted_documents, own_documents, plainly, rows_of, sums
+from bulk_documents import (
+    WINDOWS,
+    Asked,
+    Row,
+    asked,
+    batch_of,
+    counted_documents,
+    own_documents,
+    plainly,
+    rows_of,
+    sums,
+)
 from estate_funds import policies
 from estate_funds.assess import assess
-from estate_funds.bulk.program import Program, compile_provision
+from estate_funds.bulk.program import Program, compile_document, compile_provision
 from estate_funds.bulk.result import Result, Totals
 from estate_funds.calendar import Month, Months, parse_day
 from estate_funds.errors import BulkError, EstateFundsError
 from estate_funds.policy import Document, bind, parse_document
-from estate_funds.registry import Facts, Registry
+from estate_funds.registry import Assessments, Facts, Registry
 from estate_funds.testing.worked_cases import CASE, WorkedCase, _bound, _registry, _results, read_worked_cases
 
 many = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
@@ -48,6 +59,11 @@ def agree(one: Asked, data: st.DataObject) -> None:
     if isinstance(program, EstateFundsError):
         assert type(_raised(lambda: plainly(one, []))) is type(program)
         return
+    check(one, program, data)
+
+
+def check(one: Asked, program: Program, data: st.DataObject) -> None:
+    """Drawn rows, by columns and by the plain assess."""
     rows = data.draw(rows_of(program, one))
     wrong = _raised(lambda: plainly(one, rows))
     found = _raised(lambda: program.assess(batch_of(program, rows)))
@@ -115,6 +131,19 @@ def test_rows_with_claims_of_their_own_are_owed_as_drawn_documents_say(one: Aske
     agree(one, data)
 
 
+@given(document=own_documents(), window=WINDOWS, data=st.data())
+@settings(many, max_examples=40)
+def test_rows_of_a_document_alone_lie_in_no_estate(document: Document, window: Months, data: st.DataObject) -> None:
+    try:
+        program = compile_document(document, "award", window=window)
+    except BulkError as error:
+        event(f"refused: {error.what}")
+        return
+    one = Asked(document, Registry({}, {}), Assessments(), window)
+    assert "estate_id" not in [column.name for column in program.columns]
+    check(one, program, data)
+
+
 # --- shipped documents ------------------------------------------------------------------------------------------------
 
 POLICIES = Path(policies.__file__).parent
@@ -154,12 +183,12 @@ def shipped(key: str) -> Document:
 def test_every_shipped_provision_agrees_or_is_refused(key: str, name: str, refused: str) -> None:
     @settings(many, max_examples=12)
     @given(one=asked(st.just(shipped(key)), name), data=st.data())
-    def check(one: Asked, data: st.DataObject) -> None:
+    def held(one: Asked, data: st.DataObject) -> None:
         program = compiled(one)
         assert (program.what if isinstance(program, BulkError) else "") == refused
         agree(one, data)
 
-    check()
+    held()
 
 
 def cases() -> Iterator[tuple[str, str, WorkedCase]]:

@@ -135,6 +135,17 @@ rounding = { level = "claim", mode = "half_up" }
 rate = [{ from = 2019-01-01, clause = "1", unit = "CNY/household/month", value = "2.00" }]
 payers = [{ from = 2019-01-01, clause = "1", shares = { city = "1/4", district = "3/4" }, odd_fen_to = "district" }]
 """,
+        "march": """
+payee = "community"
+claim_period = "month"
+anchor = "service_month"
+counted_on = "03-15"
+first_month = "any_day"
+last_month = "any_day"
+rounding = { level = "household", mode = "down" }
+rate = [{ from = 2019-01-01, clause = "1", unit = "CNY/household/month", value = "2.0055" }]
+payers = [{ from = 2019-01-01, clause = "1", shares = { city = "1" }, odd_fen_to = "city" }]
+""",
         "fee": """
 each = "household"
 payee = "subject"
@@ -233,26 +244,34 @@ def registers(draw: st.DrawFn) -> tuple[dict[str, Estate], Assessments, Facts]:
     return estates, Assessments(results), Facts(facts)
 
 
+FACTS = ("floor_area_m2", "area_m2", "first_deposited", "balance")
+
+
 @st.composite
 def rows(draw: st.DrawFn, estates: Sequence[str]) -> list[dict[str, object]]:
-    found = []
+    """Some rows; most are like another but for one cell, so that they share all that decides, or all but one."""
+    cells: dict[str, st.SearchStrategy[object]] = {
+        "estate_id": st.sampled_from(estates),
+        "registered_on": DAYS,
+        "removed_on": st.none() | DAYS | st.integers(1, 2_500),
+        "hardship": st.sampled_from(["none", "low", "severe", None]),
+        **dict.fromkeys(FACTS, st.none() | CENTI.map(lambda n: Decimal(n) / 100)),
+    }
+    found: list[dict[str, object]] = []
     for n in range(draw(st.integers(0, 8))):
-        start = draw(DAYS)
-        found.append(
-            {
-                "household_id": f"h{n}",
-                "estate_id": draw(st.sampled_from(estates)),
-                "registered_on": start,
-                "removed_on": draw(
-                    st.none() | st.integers(1, 2_500).map(lambda days, s=start: s + timedelta(days=days))
-                ),
-                "hardship": draw(st.sampled_from(["none", "low", "severe", None])),
-                **{
-                    name: draw(st.none() | CENTI.map(lambda n: Decimal(n) / 100))
-                    for name in ("floor_area_m2", "area_m2", "first_deposited", "balance")
-                },
-            }
-        )
+        if found and draw(st.integers(0, 2)):
+            row = dict(draw(st.sampled_from(found)))
+            name = draw(st.sampled_from([*cells]))
+            row[name] = draw(cells[name])
+        else:
+            row = {name: draw(cell) for name, cell in cells.items()}
+        start, gone = row["registered_on"], row["removed_on"]
+        assert isinstance(start, date)
+        if isinstance(gone, int):
+            row["removed_on"] = start + timedelta(days=gone)
+        elif isinstance(gone, date) and gone <= start:
+            row["removed_on"] = None
+        found.append({**row, "household_id": f"h{n}"})
     return found
 
 
@@ -273,6 +292,7 @@ def plain(
     given_: Assessments,
     facts: Facts,
     found: Sequence[dict[str, object]],
+    window: Months = WINDOW,
 ) -> Claims:
     """What the plain assess says of the same rows."""
     each = document.provisions[name].each
@@ -299,7 +319,7 @@ def plain(
         facts=Facts(told),
         units=units_of(estates.values()),
     )
-    return assess(document, name, whole, given_, window=WINDOW)
+    return assess(document, name, whole, given_, window=window)
 
 
 def sums(claims: Claims) -> dict[tuple[str, str, str], int]:
@@ -315,22 +335,28 @@ def sums(claims: Claims) -> dict[tuple[str, str, str], int]:
     return {key: fen for key, fen in by.items() if fen}
 
 
-def compiled(name: str, estates: dict[str, Estate], given_: Assessments, facts: Facts) -> Program:
+def compiled(
+    name: str, estates: dict[str, Estate], given_: Assessments, facts: Facts, window: Months = WINDOW
+) -> Program:
     registry = Registry(estates, {}, facts=facts, units=units_of(estates.values()))
-    return compile_provision(DOCUMENT, name, registry, given_, window=WINDOW)
+    return compile_provision(DOCUMENT, name, registry, given_, window=window)
 
 
 def by_hand(
-    name: str, estates: dict[str, Estate], given_: Assessments, facts: Facts, found: Sequence[dict[str, object]]
+    name: str,
+    estates: dict[str, Estate],
+    given_: Assessments,
+    facts: Facts,
+    found: Sequence[dict[str, object]],
+    window: Months = WINDOW,
 ) -> Result:
     """The result of the columns, checked against the plain assess: in all, and row by row."""
-    program = compiled(name, estates, given_, facts)
-    result = program.assess(batch_of(found))
-    assert result.totals.by == sums(plain(DOCUMENT, name, estates, given_, facts, found))
+    result = compiled(name, estates, given_, facts, window).assess(batch_of(found))
+    assert result.totals.by == sums(plain(DOCUMENT, name, estates, given_, facts, found, window))
     assert result.totals.rows == len(found)
     assert (sum(result.shares.values(), np.zeros(len(found), np.int64)) == result.amounts).all()
     for at, row in enumerate(found):
-        alone = plain(DOCUMENT, name, estates, given_, facts, [row])
+        alone = plain(DOCUMENT, name, estates, given_, facts, [row], window)
         assert int(result.amounts[at]) == alone.amount_fen, row
         assert {payer: int(fen[at]) for payer, fen in result.shares.items() if fen[at]} == {
             p: n for p, n in alone.shares.items() if n
@@ -338,15 +364,51 @@ def by_hand(
     return result
 
 
+WINDOWS = st.sampled_from(
+    [WINDOW, *map(Months.parse, ("2022", "2022-01", "2021-01..2022-03", "2021-05..2022-04", "2022-03..2023-01"))]
+)
+
+
 @given(data=st.data(), name=st.sampled_from(sorted(DOCUMENT.provisions)))
 @settings(max_examples=300, deadline=None)
 def test_columns_and_plain_assess_agree_to_the_fen(data: st.DataObject, name: str) -> None:
     estates, results, facts = data.draw(registers())
     found = data.draw(rows(sorted(estates)))
-    result = by_hand(name, estates, results, facts, found)
-    program = pickle.loads(pickle.dumps(compiled(name, estates, results, facts)))
+    window = data.draw(WINDOWS)
+    result = by_hand(name, estates, results, facts, found, window)
+    program = pickle.loads(pickle.dumps(compiled(name, estates, results, facts, window)))
     cut = data.draw(st.integers(0, len(found)))
     parts = [program.assess(batch_of(part)) for part in (found[cut:], found[:cut])]
     assert Totals.of(part.totals for part in parts).to_json() == result.totals.to_json()
     assert [*parts[1].amounts, *parts[0].amounts] == [*result.amounts]
     assert [*parts[1].trace, *parts[0].trace] == [*result.trace]
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_estates_of_one_month_are_counted_on_days_of_their_own(data: st.DataObject) -> None:
+    march = st.dates(date(2022, 3, 1), date(2022, 3, 31))
+    starts = data.draw(st.lists(march, min_size=2, max_size=4))
+    estates = {f"e{n}": make_estate(f"e{n}", service_start=day) for n, day in enumerate(starts)}
+    days = st.tuples(march, st.none() | march).filter(lambda stay: stay[1] is None or stay[1] > stay[0])
+    found = [
+        {**dict.fromkeys(SCHEMA.names), "household_id": f"h{n}", "estate_id": f"e{n % len(starts)}", "registered_on": a, "removed_on": b}
+        for n, (a, b) in enumerate(data.draw(st.lists(days, max_size=6)))
+    ]  # fmt: skip
+    by_hand("march", estates, Assessments(), Facts(), found)
+
+
+@given(
+    name=st.sampled_from(["fee", "relief", "deposit", "replenishment"]),
+    window=WINDOWS,
+    stays=st.lists(st.tuples(DAYS, st.none() | st.integers(1, 900)), max_size=8),
+)
+@settings(max_examples=80, deadline=None)
+def test_rows_that_differ_in_their_days_alone(name: str, window: Months, stays: list[tuple[date, int | None]]) -> None:
+    estates = {"e0": make_estate("e0", service_start=date(2020, 1, 1))}
+    same = {"estate_id": "e0", "hardship": "low", **dict.fromkeys(FACTS, Decimal(80)), "balance": Decimal(20)}
+    found = [
+        {**same, "household_id": f"h{n}", "registered_on": day, "removed_on": stay and day + timedelta(days=stay)}
+        for n, (day, stay) in enumerate(stays)
+    ]
+    by_hand(name, estates, Assessments(), Facts([("e0", "price", "", Fact(Fraction("55.55")))]), found, window)

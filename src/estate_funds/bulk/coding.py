@@ -31,7 +31,7 @@ Codes = npt.NDArray[np.int64]
 Place = Callable[[int, str], str]  # where the cell of a row (from 0) and column is, for messages
 EPOCH = date(1970, 1, 1).toordinal()
 _MOST_COMPARED = 10_000  # ids among which the nearest is looked for
-FAR = NEAR[1].toordinal() - EPOCH + 1  # the day, counted from 1970, on which nobody is removed any more
+FAR = 2**31 - 1  # a day, counted from 1970, that no table has: on it nobody is removed any more
 
 
 def in_batch(row: int, column: str) -> str:
