@@ -124,7 +124,93 @@ def test_a_household_that_stands_twice_is_found_before_anything_is_assessed(tmp_
     assert "b.csv, row 888" in refused.stderr
     assert "a.csv, row 8" in (tmp_path / "out" / "duplicates.txt").read_text(encoding="utf-8")
     assert not (tmp_path / "out" / "rows").exists()
-    assert json.loads(bulk(*args, "--no-duplicates", "--json").stdout)["households"] == 1886
+    assert json.loads(bulk(*args, "--no-duplicates", "--partial", "--json").stdout)["households"] == 1886
+
+
+def test_a_register_ties_to_what_its_estates_declare(tmp_path: Path) -> None:
+    lines = DONGHU.read_text(encoding="utf-8-sig").splitlines()
+    (tmp_path / "a.csv").write_text("\n".join(lines[:1500]), encoding="utf-8")
+    args = [EXAMPLES / "donghu", "--households", tmp_path / "a.csv", "--out", tmp_path / "out"]
+    refused = bulk(*args)
+    assert refused.exit_code == 2
+    assert "error (ControlTotalError)" in refused.stderr
+    assert refused.stdout == ""
+    assert not (tmp_path / "out" / "rows").exists()
+    assert json.loads(bulk(*args, "--partial", "--json").stdout)["households"] == 1499
+    again = bulk(*args, "--json")
+    assert "error (ControlTotalError)" in again.stderr, "a run that was not asked is asked the next time"
+
+
+def test_what_was_refused_is_mended_and_gone_on_with(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    lines = DONGHU.read_text(encoding="utf-8-sig").splitlines()
+    (folder / "a.csv").write_text("\n".join(lines[:1000]), encoding="utf-8")
+    (folder / "b.csv").write_text("\n".join([lines[0], *lines[1000:], lines[7]]), encoding="utf-8")
+    args = [EXAMPLES / "donghu", "--households", folder, "--out", tmp_path / "out"]
+    assert "DuplicateRow" in bulk(*args).stderr
+    (folder / "b.csv").write_text("\n".join([lines[0], "x,yuanyi,2021-13-01,,", *lines[1000:]]), encoding="utf-8")
+    wrong = bulk(*args, "--no-duplicates", "--partial")
+    assert "b.csv, row 2, column registered_on" in wrong.stderr
+    assert [path.name for path in (tmp_path / "out" / "rows").iterdir()] == ["a.csv.parquet"]
+    (folder / "b.csv").write_text("\n".join([lines[0], *lines[1000:]]), encoding="utf-8")
+    told = json.loads(bulk(*args, "--json").stdout)
+    assert (told["done_before"], told["due_fen"]) == (1, 142_884_000)
+    (folder / "b.csv").write_text("\n".join([lines[0], *lines[1001:]]), encoding="utf-8")
+    assert "the file was changed" in bulk(*args).stderr
+
+
+FEE = """
+format = 1
+id = "fee"
+number = "1"
+title = "fee"
+issuer = "city"
+from = 2020-01-01
+clause = "1"
+[clauses]
+"1" = "text"
+[parties.owner]
+name = "owner"
+clause = "1"
+[funds.fees]
+title = "fees"
+held_by = ["city"]
+permits = [{ purposes = ["fee"], payee_classes = ["household"], from = 2015-01-01, clause = "1" }]
+carry_forward = true
+provenance = "fifo"
+clause = "1"
+[provisions.fee]
+title = "fee"
+clause = "1"
+sum = "rate_times_base"
+each = "household"
+payee = "subject"
+claim_period = "month"
+anchor = "service_month"
+counted_on = "month_start"
+first_month = "any_day"
+last_month = "any_day"
+rounding = { level = "line", mode = "half_up" }
+purpose = "fee"
+pays_from = "fees"
+rate = [{ from = 2020-01-01, clause = "1", unit = "CNY/m2/month", value = "1.755" }]
+payers = [{ from = 2020-01-01, clause = "1", shares = { owner = "1" }, odd_fen_to = "owner" }]
+"""
+
+
+def test_a_document_alone_says_which_columns_it_reads(tmp_path: Path) -> None:
+    (tmp_path / "fee.toml").write_text(FEE, encoding="utf-8")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("household_id,registered_on,area\nh1,2020-01-01,90.00\nh2,2020-01-01,88.88\n", encoding="utf-8")
+    args = [tmp_path / "fee.toml", "--households", rows, "--window", "2024", "--out", tmp_path / "out"]
+    shown = bulk(*args, "--show-columns").stdout
+    assert [line.split()[0] for line in shown.splitlines()[1:]] == ["registered_on", "removed_on", "floor_area_m2"]
+    assert [line.split()[2] for line in shown.splitlines()[1:3]] == ["yes", "no"]
+    assert "yes" in shown.splitlines()[3]
+    assert "a column that amounts rest on is in no file" in bulk(*args).stderr
+    told = json.loads(bulk(*args, "--columns", "floor_area_m2=area", "--json").stdout)
+    assert told["due_fen"] == 12 * (15795 + 15598)  # 90 x 1.755 = 157.95; 88.88 x 1.755 = 155.9844
 
 
 def test_duplicates_are_found_in_every_row_group(tmp_path: Path) -> None:

@@ -577,10 +577,10 @@ def test_a_check_is_asked_once_in_the_life_of_a_folder(households: Path, tmp_pat
             raise DuplicateRow("twice")
 
     with pytest.raises(DuplicateRow):
-        go(opened(households), tmp_path / "out", check=finds)
+        go(opened(households), tmp_path / "out", checks={"ids": finds})
     assert finished_in(tmp_path / "out") == 0
     for _ in range(2):
-        go(opened(households), tmp_path / "out", check=finds)
+        go(opened(households), tmp_path / "out", checks={"ids": finds})
     assert len(asked) == 2
 
 

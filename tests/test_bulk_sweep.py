@@ -41,6 +41,8 @@ def test_shares_move_together() -> None:
     moved = sweep.owed({"payers[0].shares.city": "3/4", "payers[0].shares.district": Fraction(1, 4)})
     assert base.amount_fen == moved.amount_fen == 3 * 12 * 1800
     assert (moved.shares["city"], moved.shares["district"]) == (3 * 12 * 1350, 3 * 12 * 450)
+    with pytest.raises(PolicyError, match="not a share of one"):
+        sweep.owed({"payers[0].shares.city": Fraction(-1), "payers[0].shares.district": Fraction(2)})
     with pytest.raises(PolicyError, match="the shares sum to 5/4"):
         sweep.owed({"payers[0].shares.city": "3/4"})
 

@@ -175,21 +175,24 @@ def bind(out: Path, job: Job, source: Source) -> None:
     before = _manifest(out)
     if before is None:
         _check_fresh(out)
+    if before is None or _check_same(out, before, told, source):
+        out.joinpath(CHECKED).unlink(missing_ok=True)
         text = json.dumps({"format": FORMAT, **told, "partitions": partitions}, ensure_ascii=False, indent=1)
         write_text(out.joinpath(MANIFEST), text + "\n")
-    else:
-        _check_same(out, before, told, source)
     if out.joinpath(ROWS).is_dir():
         for part in out.joinpath(ROWS).rglob(".*.part"):
             part.unlink(missing_ok=True)
 
 
-def check_once(out: Path, check: Callable[[Path], None]) -> None:
-    """Ask something of the households that the folder is bound to, unless an earlier run had it answered."""
+def check_once(out: Path, checks: Mapping[str, Callable[[Path], None]]) -> None:
+    """Ask some things of the households that the folder is bound to, each unless an earlier run had it answered."""
     asked = out.joinpath(CHECKED)
-    if not asked.is_file():
-        check(out)
-        write_text(asked, "")
+    answered = asked.read_text(encoding="utf-8").split() if asked.is_file() else []
+    for name, check in checks.items():
+        if name not in answered:
+            check(out)
+            answered.append(name)
+            write_text(asked, "\n".join(answered))
 
 
 def forget_totals(out: Path) -> None:
@@ -226,7 +229,8 @@ def _check_fresh(out: Path) -> None:
         )
 
 
-def _check_same(out: Path, before: Mapping[str, Any], told: Mapping[str, Any], source: Source) -> None:
+def _check_same(out: Path, before: Mapping[str, Any], told: Mapping[str, Any], source: Source) -> bool:
+    """Whether files were mended of which there is no result yet; BulkError for all else that is not as it was."""
     for name, value in told.items():
         if before.get(name) != value:
             what = {"program": "of another program", "ids": "with other columns"}.get(name, f"with other {name}")
@@ -238,10 +242,17 @@ def _check_same(out: Path, before: Mapping[str, Any], told: Mapping[str, Any], s
                 fix="name another folder with --out",
             )
     known = {one["name"]: one["stamp"] for one in before["partitions"]}
+    mended = set()
     for partition in source.partitions:
         if known.get(partition.name, stamp := partition.to_json()["stamp"]) != stamp:
-            raise changed(partition, partition.stamp.size, before=known[partition.name]["size"])
-    if [partition.to_json() for partition in source.partitions] != before["partitions"]:
+            results = [one["result"] for one in before["partitions"] if one["name"] == partition.name]
+            if any(out.joinpath(ROWS, result).exists() for result in results):
+                raise changed(partition, partition.stamp.size, before=known[partition.name]["size"])
+            mended.add(partition.name)
+    partitions = [partition.to_json() for partition in source.partitions]
+    if [one for one in partitions if one["name"] not in mended] != [
+        one for one in before["partitions"] if one["name"] not in mended
+    ]:
         names = {partition.name for partition in source.partitions}
         other = sorted(names ^ set(known))
         raise BulkError(
@@ -251,6 +262,7 @@ def _check_same(out: Path, before: Mapping[str, Any], told: Mapping[str, Any], s
             wanted=f"the {len(names)} files of {source.address}",
             fix="name another folder with --out",
         )
+    return bool(mended)
 
 
 # --- files that appear whole ---

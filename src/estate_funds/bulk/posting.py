@@ -48,21 +48,34 @@ def due_claims(case: Case, name: str, window: Months, source: Source, summary: S
             wanted="a provision that is claimed by the estate",
             fix="post the claims of a case with its households in it: estate-funds run",
         )
-    register = case.registry
-    registry = Registry.build(
-        register.estates,
-        count_source(source, register.estates),
-        source="estates.csv",
-        subjects=register.subjects.values(),
-        facts=register.facts,
-    )
-    claims = replace(case, registry=registry).claims_of(name, window)
+    if provision.claim_per not in (None, provision.each):
+        raise BulkError(
+            f"one claim stands for all estates of a {provision.claim_per}, and totals are those of each estate",
+            where=name,
+            fix="post the claims of a case with its households in it: estate-funds run",
+        )
+    claims = replace(case, registry=tied(case, source)).claims_of(name, window)
     owed: dict[tuple[str, str], int] = {}
     for claim in claims:
         key = claim.subject.subject_id, str(claim.months.start)
         owed[key] = owed.get(key, 0) + claim.amount_fen
     check_equal(owed, summary)
     return [claim for claim in claims if claim.status is Status.DUE]
+
+
+def tied(case: Case, source: Source) -> Registry:
+    """The register of a case with the rows of a source counted; an error where they do not tie, as `load_case` has it.
+
+    ControlTotalError where estates declare other numbers of households, or a published total is another; CellError for
+    an estate without a row, or whose area cannot be that of so many households.
+    """
+    register = case.registry
+    counts = count_source(source, register.estates)
+    subjects, facts = register.subjects.values(), register.facts
+    found = Registry.build(register.estates, counts, source="estates.csv", subjects=subjects, facts=facts)
+    if (published := case.file.control_totals) is not None:
+        found.tie_to(published.as_totals(), source=f"case.toml, control_totals ({published.source})")
+    return found
 
 
 def check_equal(owed: Mapping[tuple[str, str], int], summary: Summary) -> None:
@@ -138,4 +151,4 @@ def _headcounts(keys: Integers, numbers: Integers, estates: Sequence[str]) -> di
     return found
 
 
-__all__ = ["check_equal", "count_source", "due_claims"]
+__all__ = ["check_equal", "count_source", "due_claims", "tied"]

@@ -8,7 +8,7 @@ subject. Either way the plain `assess` says what one row of each kind is owed, a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -45,7 +45,13 @@ class Program:
     digest: str
     worth: Worth | None  # of a household that an estate counts
     owed: Owed | None  # of a row that has a claim of its own
+    rests_on: tuple[str, ...] = ()  # columns without which nothing is priced
     walk: Walk | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def in_columns(self) -> bool:
+        """Whether rows are assessed in columns; else each distinct row by itself, some thousand a second."""
+        return self.owed is None or self.owed.in_columns
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "walk": None}  # a worker needs no register
@@ -177,8 +183,18 @@ def compile_provision(
         digest=_digest(walk, window),
         worth=worth,
         owed=owed,
+        rests_on=tuple(_priced_by(walk, columns)) if owed is not None else (),
         walk=walk,
     )
+
+
+def _priced_by(walk: Walk, columns: Sequence[Wanted]) -> Iterator[str]:
+    """The columns behind what the rates multiply."""
+    behind = {*walk.document.behind(sorted({rate.unit.base for rate in walk.provision.rate}))}
+    areas = {"floor_area_m2", "area_m2"} if "m2" in behind else set()
+    for column in columns:
+        if column.name.partition("@")[0] in behind | areas:
+            yield column.name
 
 
 def _digest(walk: Walk, window: Months) -> str:

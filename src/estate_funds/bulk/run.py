@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -99,7 +100,7 @@ def run(
     ids: bool = True,
     about: Mapping[str, str] | None = None,
     estates: Mapping[str, Estate] | None = None,
-    check: Callable[[Path], None] | None = None,
+    checks: Mapping[str, Callable[[Path], None]] = MappingProxyType({}),
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Summary:
     """Assess every partition into the folder `out`, and write totals when all are there.
@@ -107,8 +108,8 @@ def run(
     `source` is what `open_source` gives, or an address that it takes. Any `executor` does, and has two tasks at a time
     for each of `workers`. Without one, this process works alone for one worker or one partition, else as many processes
     do, one core each. `about` says of what, for people: document, provision, window. `estates` say where an estate
-    lies. `check` is asked once in the life of a folder, before any row is assessed: it gets the folder, and raises what
-    it finds. Run again, the run goes on where it was stopped, and does nothing twice.
+    lies. Each of `checks`, by name, is asked once in the life of a folder, before any row is assessed: it gets the
+    folder, and raises what it finds. Run again, the run goes on where it was stopped, and does nothing twice.
 
     Raises CellError, ColumnError or TableError for what is wrong with the households; BulkError for a folder that holds
     results of another program or of other households; OutputError where it cannot be written, or another run works in
@@ -122,8 +123,7 @@ def run(
     total, waiting = Sums(), deque[Partition]()
     with locked(folder):
         bind(folder, job, source)
-        if check is not None:
-            check_once(folder, check)
+        check_once(folder, checks)
         for partition in source.partitions:
             if (sums := finished(folder, job, partition)) is None:
                 waiting.append(partition)

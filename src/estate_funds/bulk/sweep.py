@@ -124,6 +124,8 @@ class Sweep:
                 known = [*values, *(f"payers[{n}].shares.{who}" for n, split in enumerate(splits) for who in split)]
                 raise PolicyError("a scenario changes nothing there", got=path, fix=nearest(path, known))
         for number, split in enumerate(splits):
+            if any(not 0 <= share <= 1 for share in split.values()):
+                raise PolicyError("not a share of one", where=f"payers[{number}].shares", wanted="0 to 1")
             if (whole := sum(split.values(), Fraction(0))) != 1:
                 raise PolicyError(f"the shares sum to {whole}", where=f"payers[{number}].shares", wanted="1")
         if any(value < 0 or value.numerator * FEN_PER_YUAN * self._most >= _LIMIT for value in values.values()):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from estate_funds.cli.common import EvidenceOption, guarded, open_books, waiting
-from estate_funds.errors import CaseError, InputError
+from estate_funds.errors import CaseError, ColumnError, InputError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -59,6 +59,12 @@ def bulk(
     no_duplicates: Annotated[
         bool, typer.Option("--no-duplicates", help="Do not look for households that stand twice.")
     ] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="These are some of the households: do not tie them to the estates.")
+    ] = False,
+    show_columns: Annotated[
+        bool, typer.Option("--show-columns", help="Print the columns that the provision reads, and do nothing else.")
+    ] = False,
     explain: Annotated[
         str, typer.Option(metavar="HOUSEHOLD_ID", help="Print every line of one household, and do nothing else.")
     ] = "",
@@ -77,21 +83,22 @@ def bulk(
     Run again, it goes on where it was stopped. Reads only the columns that the provision rests on. Totals appear when
     all files are done; they are the same bytes however the register is cut, and by however many workers.
     """
-    with waiting("reading the documents"):
-        subject = _subject(what, claim, window)
-    names = dict(_renamed(one) for one in columns or [])
-    if explain:
-        print(_explained(subject, households, names, explain))
-        return
+    with _interruptible():
+        with waiting("reading the documents"):
+            subject = _subject(what, claim, window)
+        names = dict(_renamed(one) for one in columns or [])
+        if show_columns or explain:
+            print(_columns(subject) if show_columns else _explained(subject, households, names, explain))
+            return
     if out is None:
         raise typer.BadParameter("wanted --out FOLDER, or --explain HOUSEHOLD_ID")
     if post and (subject.case is None or on is None):
         raise typer.BadParameter("--post wants a case, whose funds pay, and --on DAY")
-    source = _source(subject, households, names, ids=not (no_ids and no_duplicates), out=out)
     with _interruptible():
-        summary = _run(subject, source, out, workers or os.cpu_count() or 1, cluster, no_ids, no_duplicates)
+        source = _source(subject, households, names, ids=not (no_ids and no_duplicates), out=out)
+        summary = _run(subject, source, out, workers or os.cpu_count() or 1, cluster, no_ids, no_duplicates, partial)
     if not as_json:
-        print(_text(summary, out))
+        print(_text(summary, out, in_columns=subject.program.in_columns))
     posted = _post(subject, source, summary, post, on, maker, approver, evidence) if post else {}
     if as_json:
         told = {**summary.to_json(), "partitions": summary.partitions, "done_before": summary.done_before, **posted}
@@ -172,20 +179,45 @@ def _source(subject: _Subject, households: str, names: Mapping[str, str], *, ids
         if name not in known:
             raise InputError("the provision rests on no such column", got=repr(name), fix=nearest(name, known))
     with waiting("looking through the households"):
-        return open_source(households, wanted, names=names, planned=planned(out) if out else ())
+        source = open_source(households, wanted, names=names, planned=planned(out) if out else ())
+    if missing := [name for name in subject.program.rests_on if name in source.absent]:
+        raise ColumnError(
+            "a column that amounts rest on is in no file",
+            where=households,
+            wanted=", ".join(missing),
+            fix=f"write it, or say what it is called there: --columns {missing[0]}=ITS_NAME",
+        )
+    return source
 
 
 # --- the run ---
 
 
 def _run(
-    subject: _Subject, source: Source, out: Path, workers: int, cluster: str, no_ids: bool, no_duplicates: bool
+    subject: _Subject,
+    source: Source,
+    out: Path,
+    workers: int,
+    cluster: str,
+    no_ids: bool,
+    no_duplicates: bool,
+    partial: bool,
 ) -> Summary:
+    from estate_funds.bulk.posting import tied
     from estate_funds.bulk.run import run
 
-    def alone(folder: Path) -> None:
+    def ids(folder: Path) -> None:
         with waiting("looking for households that stand twice"):
             _check_duplicates(source, folder, workers)
+
+    def ties(folder: Path) -> None:
+        if subject.case is not None:
+            with waiting("counting the households of each estate"):
+                tied(subject.case, source)
+
+    checks = {} if no_duplicates else {"ids": ids}
+    if not partial:
+        checks["ties"] = ties
 
     with _executor(cluster) as (executor, cores), _progress() as progress:
         return run(
@@ -197,7 +229,7 @@ def _run(
             ids=not no_ids,
             about=subject.about,
             estates=subject.case.registry.estates if subject.case else {},
-            check=None if no_duplicates else alone,
+            checks=checks,
             progress=progress,
         )
 
@@ -305,7 +337,7 @@ def progress_text(now: Progress, size: int, elapsed_ns: int) -> str:
 # --- what is printed ---
 
 
-def _text(summary: Summary, out: Path) -> str:
+def _text(summary: Summary, out: Path, *, in_columns: bool = True) -> str:
     from estate_funds.money import format_yuan
     from estate_funds.text import counted, table
 
@@ -327,10 +359,24 @@ def _text(summary: Summary, out: Path) -> str:
     about = ", ".join(summary.about.values())
     done = f", {summary.done_before:,} of them before" if summary.done_before else ""
     lines = [f"What is owed by {about}, in yuan", table([head, *rows], right=range(1, len(head)))]
-    if summary.absent:
-        lines.append(f"  not in the files, so empty in every row: {', '.join(summary.absent)}")
+    facts = [name for name in summary.absent if name != "removed_on"]  # without it, nobody has left
+    if facts:
+        lines.append(f"  not in the files, so not known of any household: {', '.join(facts)}")
+    if not in_columns:
+        lines.append("  the provision is none for columns: each distinct row was assessed by itself")
     lines.append(f"  {counted(summary.partitions, 'partition')}{done}; results, totals and summary.json in {out}")
     return "\n".join(lines)
+
+
+def _columns(subject: _Subject) -> str:
+    """The columns that a provision reads, for the person who writes the files."""
+    from estate_funds.text import table
+
+    rows = [["column", "type", "needed", "what it says"]]
+    for one in subject.program.columns:
+        needed = "yes" if one.required or one.name in subject.program.rests_on else "no"
+        rows.append([one.name, str(one.type), needed, one.about])
+    return table(rows)
 
 
 def _explained(subject: _Subject, households: str, names: Mapping[str, str], household: str) -> str:
