@@ -176,6 +176,7 @@ def check_equal(samples: Samples) -> dict[str, Any]:
 def award(sizes: Sizes) -> Section:
     """One claim year in memory, beside a copy, plain NumPy, Polars and DuckDB."""
     kinds = {**award_kinds("year", sizes.award), "polars_dates": ("award_polars", "year", str(sizes.award), "dates")}
+    kinds["program"] = ("award_ours", "year", str(sizes.award), "program")
     samples, missing = take_turns(kinds, sizes.rounds)
     ours = samples["ours"]
     figures = {

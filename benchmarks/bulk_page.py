@@ -11,7 +11,8 @@ Points = Mapping[str, Mapping[str, float]]
 NANO, MILLI, MEGA = 1e9, 1e3, 1e6
 NAMES = {
     "copy": "bare copy",
-    "ours": "estate_funds",
+    "ours": "estate_funds, by codes (`Table`)",
+    "program": "estate_funds, rows of a register (`Program.assess`), with totals",
     "numpy_chunks": "NumPy, closed form in chunks",
     "numpy_whole": "NumPy, closed form over whole columns",
     "polars": "Polars expression",
