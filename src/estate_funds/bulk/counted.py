@@ -107,9 +107,31 @@ class Worth:
         return 1 + max((len(one.fen) for one in self.classes), default=0)
 
     @cached_property
-    def most_fen(self) -> int:
-        """The largest magnitude of what a household adds to an estate, over all days."""
-        return self.most * max((one.most for one in self.classes), default=0)
+    def _most_fen(self) -> int:
+        return max((one.most for one in self.classes), default=0)
+
+    @cached_property
+    def length(self) -> npt.NDArray[np.int32]:
+        """How many days of counting each estate has."""
+        return np.array([len(one.fen) for one in self.classes], np.int32)[self.numbers]
+
+    @cached_property
+    def whole(self) -> dict[str, npt.NDArray[np.int64]]:
+        """What a household of each estate is worth to each payer that is there on all its days of counting."""
+        return {payer: sums[self.base + self.length] - sums[self.base] for payer, sums in self.sums.items()}
+
+    @cached_property
+    def _ends(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """The first day of counting of each estate, and the last; FAR and long ago where it has none."""
+        low, span = self.low, self.days.shape[1]
+        table = self.days.reshape(-1)
+        first = np.array([np.searchsorted(row, 1) for row in self.days])[self.row // span] + low - 1
+        last = np.array([np.searchsorted(row, row[-1]) for row in self.days])[self.row // span] + low - 1
+        listed = table[self.row + span - 1] > 0
+        own = self.start != FAR
+        opens = np.where(own, self.start, np.where(listed, first, FAR))
+        closes = np.where(listed, last, np.where(own, self.start, -FAR))
+        return opens.astype(np.int32), closes.astype(np.int32)
 
     def assess(self, batch: pa.RecordBatch, place: Place) -> Result:
         """What each row of a batch adds to the claims of its estate."""
@@ -117,20 +139,36 @@ class Worth:
         estates = self.ids.numbers(required_of(batch, "estate_id", place), place)
         arrived, gone = stay_of(batch, place)
         shares = {payer: np.empty(rows, np.int64) for payer in self.sums}
-        amounts, trace = np.zeros(rows, np.int64), np.empty(rows, np.int64)
-        first, last = np.empty(rows, np.int32), np.empty(rows, np.int32)
+        trace = np.empty(rows, np.int64)
+        opens, closes = self._ends
+        all_stay = not rows or int(gone.min()) == FAR
+        parts: list[npt.NDArray[np.int64]] = []
+        alike = packed([(self.numbers, 1), (0, self.most), (self.length, self.most)], len(self.numbers))
         for part in in_chunks(rows):
-            here = estates[part].astype(np.intp)
-            row, start, base = self.row[here], self.start[here], self.base[here]
-            first[part] = self._before(arrived[part], row, start)
-            last[part] = self._before(gone[part], row, start)
-            begin, end = base + first[part], base + last[part]
-            for payer, sums in self.sums.items():
-                np.subtract(sums[end], sums[begin], out=shares[payer][part])
-                np.add(amounts[part], shares[payer][part], out=amounts[part])
-            codes = [(self.numbers[here], 1), (first[part], self.most), (last[part], self.most)]
-            trace[part] = packed(codes, len(here))
-        return Result(amounts, shares, trace, self._totals(estates, first, last))
+            here = estates[part]
+            odd = arrived[part] > opens[here]
+            if not all_stay:
+                odd |= gone[part] <= closes[here]
+            for payer, whole in self.whole.items():
+                np.take(whole, here, out=shares[payer][part])
+            np.take(alike, here, out=trace[part])
+            parts.append(np.flatnonzero(odd) + part.start)
+        some = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        first, last = self._partly(some, estates[some], arrived[some], gone[some], shares, trace)
+        amounts = sum(shares.values(), np.zeros(rows, np.int64))
+        return Result(amounts, shares, trace, self._totals(estates, estates[some], first, last))
+
+    def _partly(
+        self, some: Any, estates: Any, arrived: Any, gone: Any, shares: Mapping[str, Any], trace: Any
+    ) -> tuple[Any, Any]:
+        """The rows that came late or left early: from which day of counting to which they were there."""
+        row, start, base = self.row[estates], self.start[estates], self.base[estates]
+        first, last = self._before(arrived, row, start), self._before(gone, row, start)
+        for payer, sums in self.sums.items():
+            shares[payer][some] = sums[base + last] - sums[base + first]
+        codes = [(self.numbers[estates], 1), (first, self.most), (last, self.most)]
+        trace[some] = packed(codes, len(some))
+        return first, last
 
     def _before(self, days: npt.NDArray[np.int32], row: npt.NDArray[np.int64], start: Any) -> npt.NDArray[np.int32]:
         """How many days of counting of its estate lie before a day of each row."""
@@ -140,28 +178,61 @@ class Worth:
         np.add(found, days > start, out=found)
         return found
 
-    def _totals(self, estates: npt.NDArray[np.int32], first: Any, last: Any) -> Totals:
-        """Households that were there on each day of counting, times what the day is worth."""
+    def _totals(self, estates: npt.NDArray[np.int32], some: Any, first: Any, last: Any) -> Totals:
+        """Households that were there on each day of counting, times what the day is worth.
+
+        `some` are the estates of the rows that were not there on all days, from the `first` to the `last` of theirs.
+        """
         if not len(estates):
             return Totals()
-        most, wide = self.most, self.most_fen * len(estates) >= _FITS
+        most, wide = self.most, self._most_fen * self.most * len(estates) >= _FITS
         numbers, at = local_numbers(estates)
-        at = at * most
-        come = np.bincount(at + first, minlength=len(numbers) * most).reshape(-1, most)
-        go = np.bincount(at + last, minlength=len(numbers) * most).reshape(-1, most)
-        there, rows = np.cumsum(come - go, axis=1), come.sum(axis=1)
-        by: dict[Key, int] = {}
-        households: dict[str, int] = {}
-        for place in np.flatnonzero(rows).tolist():
-            number = int(numbers[place])
-            one, estate_id = self.classes[self.numbers[number]], self.ids.text(number)
-            households[estate_id] = int(rows[place])
-            counts = there[place, : len(one.fen)]
-            fen = counts @ one.fen if not wide else counts.astype(object) @ one.fen.astype(object)
-            for (month, payer), whole in zip(one.of, fen.tolist(), strict=True):
-                if whole:
-                    by[estate_id, month, payer] = whole
-        return Totals(by, households)
+        rows = np.bincount(at, minlength=len(numbers))
+        place = np.searchsorted(numbers, some)
+        size = len(numbers) * most
+        moves = np.bincount(place * most + first, minlength=size) - np.bincount(place * most + last, minlength=size)
+        moves = moves.reshape(-1, most)
+        others = rows - np.bincount(place, minlength=len(numbers))
+        moves[:, 0] += others
+        moves[np.arange(len(numbers)), self.length[numbers]] -= others
+        there = np.cumsum(moves, axis=1)
+        here = np.flatnonzero(rows)
+        names = [self.ids.text(number) for number in numbers[here].tolist()]
+        households = dict(zip(names, rows[here].tolist(), strict=True))
+        sums = self._in_objects if wide else self._in_columns
+        return Totals(dict(sums(there[here], self.numbers[numbers[here]], names)), households)
+
+    def _in_objects(self, there: Any, classes: Any, names: Sequence[str]) -> Iterator[tuple[Key, int]]:
+        """Estate by estate, in Python's integers."""
+        for counts, number, name in zip(there, classes.tolist(), names, strict=True):
+            one = self.classes[number]
+            fen = counts[: len(one.fen)].astype(object) @ one.fen.astype(object)
+            yield from (((name, *key), whole) for key, whole in zip(one.of, fen.tolist(), strict=True) if whole)
+
+    @cached_property
+    def _cells(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Any, npt.NDArray[np.int64]]:
+        """What is not nought in the matrices of the classes, by column: day, column, fen; and where a class begins."""
+        found = [np.nonzero(one.fen.T) for one in self.classes]
+        day = np.concatenate([day for _, day in found])
+        column = np.concatenate([column for column, _ in found])
+        fen = np.concatenate([one.fen[day, column] for one, (column, day) in zip(self.classes, found, strict=True)])
+        return day, column, fen, np.cumsum([0, *(len(day) for _, day in found)])
+
+    def _in_columns(self, there: Any, classes: Any, names: Sequence[str]) -> Iterator[tuple[Key, int]]:
+        """The same for all estates of a batch at once, where 64 bits hold it."""
+        days, columns, fen, begins = self._cells
+        count = begins[classes + 1] - begins[classes]
+        estate = np.repeat(np.arange(len(names)), count)
+        cell = np.arange(len(estate)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(begins[classes], count)
+        if not len(cell):
+            return
+        worth = there[estate, days[cell]] * fen[cell]
+        column = columns[cell]
+        new = np.flatnonzero(np.diff(estate, prepend=-1) | np.diff(column, prepend=-1))
+        sums = np.add.reduceat(worth, new)
+        keys = zip(estate[new].tolist(), column[new].tolist(), sums.tolist(), strict=True)
+        of = [self.classes[number].of for number in classes.tolist()]
+        yield from (((names[at], *of[at][place]), whole) for at, place, whole in keys if whole)
 
 
 # --- what the plain assess says of an estate with one household -----------------------------------------------------

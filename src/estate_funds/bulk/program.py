@@ -21,18 +21,12 @@ from estate_funds.bulk.counted import Appraiser, Worth, alone
 from estate_funds.bulk.own import Owed
 from estate_funds.bulk.result import Result
 from estate_funds.bulk.rows import Rows, fields_of
-from estate_funds.bulk.wanted import Wanted
+from estate_funds.bulk.wanted import STAYS, Wanted
 from estate_funds.calendar import Months
 from estate_funds.case import Case
 from estate_funds.errors import BulkError, CaseError, nearest
 from estate_funds.policy import LEVELS, Ceiling, Document, Once
 from estate_funds.registry import Assessments, Estate, Headcount, Registry
-
-_BASE = (
-    Wanted("estate_id", pa.string(), "an estate_id of estates.csv"),
-    Wanted("registered_on", pa.date32(), "first day in the register"),
-    Wanted("removed_on", pa.date32(), "first day no longer in it; null while it is", required=False),
-)
 
 
 @dataclass(frozen=True)
@@ -167,7 +161,7 @@ def compile_provision(
     _check_alone([document], document.id, provision_id)
     _check(walk, used)
     worth, owed = None, None
-    columns: tuple[Wanted, ...] = _BASE if registry.estates else _BASE[1:]
+    columns: tuple[Wanted, ...] = STAYS if registry.estates else STAYS[1:]
     days = DayCodes.of(walk, window, used)
     if provision.each == "estate":
         worth = Appraiser(walk, window, days, used).worth()

@@ -64,7 +64,7 @@ class Field:
     def wanted(self) -> Wanted:
         """The column as a program asks for it."""
         kind = _MONEY if self.type == "area" else _TYPES.get(self.type, pa.string())
-        return Wanted(self.names[0], kind, self.about, required=False)
+        return Wanted(self.names[0], kind, self.about, required=False, few=pa.types.is_string(kind))
 
     @property
     def is_number(self) -> bool:

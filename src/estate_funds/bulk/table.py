@@ -18,46 +18,58 @@ Column = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Table:
-    """Fen by key. A key is one number for several codes, the first of which counts most.
+    """What a row of each key is owed, and by whom. A key is one number for several codes, the first counts most.
 
-    `columns` are int32 or int64 arrays of shape (product of the radices,): what a row of each key gets, in fen.
+    `amounts` and each of `shares` are int32 or int64 fen of shape (product of the radices,); the shares of a key sum to
+    its amount.
 
-    >>> table = Table((2, 3), (np.array([0, 10, 20, 0, 5, 6]),))
-    >>> table.take([np.array([0, 1, 1]), np.array([2, 1, 2])])[0].tolist()
-    [20, 5, 6]
+    >>> table = Table((2, 2), narrow([10, 20, 5, 7]), (narrow([5, 10, 2, 3]), narrow([5, 10, 3, 4])))
+    >>> [column.tolist() for column in table.take([np.array([0, 1]), np.array([1, 1])])]
+    [[20, 7], [10, 3], [10, 4]]
     """
 
     radices: tuple[int, ...]
-    columns: tuple[Column, ...]
+    amounts: Column
+    shares: tuple[Column, ...]
 
     def __post_init__(self) -> None:
-        if any(len(column) != prod(self.radices) for column in self.columns):
-            raise InputError(
-                "a table of another size than its keys",
-                got=[len(column) for column in self.columns],
-                wanted=prod(self.radices),
-            )
+        lengths = {len(column) for column in (self.amounts, *self.shares)}
+        if lengths != {prod(self.radices)}:
+            raise InputError("a table of another size than its keys", got=sorted(lengths), wanted=prod(self.radices))
+        left = self.amounts.astype(np.int64)
+        for share in self.shares:
+            left -= share
+        if self.shares and left.any():
+            raise InputError("shares that do not sum to the amounts", wanted="for each key, the amount of its row")
 
     def take(self, codes: Sequence[Column], out: Sequence[Column] | None = None) -> Sequence[Column]:
-        """The columns for rows of codes: one integer array of shape (rows,) for each radix, each code below it.
+        """Amounts and shares of rows: `codes` has an integer array of shape (rows,) for each radix, each code below it.
 
-        Writes into `out` where it is given, arrays of shape (rows,) and of the dtypes of `columns`. InputError for a
-        code outside its radix.
+        Writes into `out` where it is given, arrays of shape (rows,) and of the dtypes of the columns. InputError
+        for a code outside its radix.
         """
         rows = len(codes[0])
         self._check(codes)
         if out is None:
-            out = [np.empty(rows, column.dtype) for column in self.columns]
+            out = [np.empty(rows, column.dtype) for column in (self.amounts, *self.shares)]
+        narrow_key = np.empty(min(rows, CHUNK), np.min_scalar_type(prod(self.radices)))
         key = np.empty(min(rows, CHUNK), np.intp)
+        looked_up = list(zip((self.amounts, *self.shares[:-1]), out, strict=False))
         for low in range(0, rows, CHUNK):
             part = slice(low, min(low + CHUNK, rows))
-            at = key[: part.stop - low]
-            np.copyto(at, codes[0][part])
+            small, at = narrow_key[: part.stop - low], key[: part.stop - low]
+            np.copyto(small, codes[0][part], casting="unsafe")  # checked: each code is below its radix
             for radix, code in zip(self.radices[1:], codes[1:], strict=True):
-                np.multiply(at, radix, out=at)
-                np.add(at, code[part], out=at)
-            for column, result in zip(self.columns, out, strict=True):
-                np.take(column, at, out=result[part], mode="clip")  # checked above; `raise` would copy the result
+                np.multiply(small, radix, out=small)
+                np.add(small, code[part], out=small, casting="unsafe")
+            np.copyto(at, small)
+            for column, result in looked_up:
+                np.take(column, at, out=result[part], mode="clip")  # `raise` would copy the result
+            if self.shares:  # the last one is the rest: a difference costs less than a look-up
+                rest = out[-1][part]
+                np.copyto(rest, out[0][part])
+                for result in out[1:-1]:
+                    np.subtract(rest, result[part], out=rest)
         return out
 
     def _check(self, codes: Sequence[Column]) -> None:

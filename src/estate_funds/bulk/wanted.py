@@ -18,3 +18,12 @@ class Wanted:
     type: pa.DataType
     about: str
     required: bool = True
+    few: bool = False  # few texts, each in many rows: read as a dictionary
+
+
+# Where a household is, from when, and until when.
+STAYS = (
+    Wanted("estate_id", pa.string(), "an estate_id of estates.csv", few=True),
+    Wanted("registered_on", pa.date32(), "first day in the register"),
+    Wanted("removed_on", pa.date32(), "first day no longer in it; null while it is", required=False),
+)
