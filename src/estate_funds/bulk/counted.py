@@ -107,8 +107,9 @@ class Worth:
         return 1 + max((len(one.fen) for one in self.classes), default=0)
 
     @cached_property
-    def _most_fen(self) -> int:
-        return max((one.most for one in self.classes), default=0)
+    def most_fen(self) -> int:
+        """The largest magnitude of what a household adds to an estate, over all days."""
+        return self.most * max((one.most for one in self.classes), default=0)
 
     @cached_property
     def length(self) -> npt.NDArray[np.int32]:
@@ -185,7 +186,7 @@ class Worth:
         """
         if not len(estates):
             return Totals()
-        most, wide = self.most, self._most_fen * self.most * len(estates) >= _FITS
+        most, wide = self.most, self.most_fen * len(estates) >= _FITS
         numbers, at = local_numbers(estates)
         rows = np.bincount(at, minlength=len(numbers))
         place = np.searchsorted(numbers, some)
