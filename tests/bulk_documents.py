@@ -116,7 +116,7 @@ def own_documents(draw: st.DrawFn) -> Document:
         if flag(2):
             facts["area_m2"] = {"type": "m2", "of": "house", "text": "area", "clause": "1"}
     tables["facts"] = tables.get("facts", {}) | facts
-    tables["derived"] = _derived(each)
+    tables["derived"] = _derived(each, whole=not flag(4))
     award = tables["provisions"]["award"]
     if once:
         award["claim_period"] = "once"
@@ -142,13 +142,14 @@ def own_documents(draw: st.DrawFn) -> Document:
     return parsed(tables)
 
 
-def _derived(each: str) -> Tables:
+def _derived(each: str, *, whole: bool) -> Tables:
     small = {"fact": "m2", "at_most": "90"}
     poor = {"fact": "hardship", "is": ["severe"]}
+    last = [{"value": "1"}] if whole else [{"value": "1", "when": [{"fact": "hardship", "is": ["none"]}]}]
     found: Tables = {
         "due": {"product_of": ["m2", "price"]},
         "net": {"difference": ["due", "income"]},
-        "factor": {"values": [{"value": "1.5", "when": [poor]}, {"value": "0.75", "when": [{"fact": "gate", "is": ["closed"]}]}, {"value": "1"}]},
+        "factor": {"values": [{"value": "1.5", "when": [poor]}, {"value": "0.75", "when": [{"fact": "gate", "is": ["closed"]}]}, *last]},
         "lift": {"values": [{"value": "3", "when": [small]}, {"value": "1"}]},
         "scaled": {"product_of": ["m2", "factor"]},
         "posts": {"steps": {"of": "m2", "size": "40", "round": "up"}},

@@ -244,6 +244,20 @@ def test_what_a_missing_column_is_told() -> None:
         program.assess(batch_of(program, [household(1)]).drop_columns(["registered_on"]))
 
 
+# --- days ---------------------------------------------------------------------------------------------------------------
+
+
+def test_days_long_before_the_window_decide_where_a_document_asks_for_them() -> None:
+    since = "\n[[requirements]]\nfact = 'started_on'\nbefore = 2015-06-16\notherwise = 'refuse'\nprovisions = ['fee']\nclause = '1'\n"
+    document = parse_document(TEXT.replace("[funds.budget]", f"{since}[funds.budget]"), source="test.toml")
+    program, one = program_of("fee", document)
+    days = [date(2015, 6, 15), date(2015, 6, 16), date(1001, 1, 1), date(2021, 12, 31)]
+    rows = [household(8_000, registered_on=day) for day in days]
+    found = program.assess(batch_of(program, rows))
+    assert found.amounts.tolist() == [plainly(one, [row]).amount_fen for row in rows]
+    assert [bool(fen) for fen in found.amounts] == [True, False, True, False]
+
+
 # --- a column for each period -----------------------------------------------------------------------------------------
 
 EACH = parse_document(

@@ -17,6 +17,7 @@ from conftest import make_estate
 from estate_funds.assess import Claims, Outcome, assess
 from estate_funds.bulk.program import Program, compile_provision
 from estate_funds.bulk.result import PENDING, Result, Totals
+from estate_funds.bulk.table import CHUNK
 from estate_funds.calendar import Months
 from estate_funds.policy import Document, parse_document
 from estate_funds.registry import (
@@ -412,3 +413,19 @@ def test_rows_that_differ_in_their_days_alone(name: str, window: Months, stays: 
         for n, (day, stay) in enumerate(stays)
     ]
     by_hand(name, estates, Assessments(), Facts([("e0", "price", "", Fact(Fraction("55.55")))]), found, window)
+
+
+@given(data=st.data(), name=st.sampled_from(["award", "fee", "relief", "capped"]), seed=st.integers(0, 99))
+@settings(max_examples=8, deadline=None)
+def test_several_chunks_are_what_their_rows_are(data: st.DataObject, name: str, seed: int) -> None:
+    estates, results, facts = data.draw(registers())
+    few = data.draw(rows(sorted(estates)).filter(bool))
+    program = compiled(name, estates, results, facts)
+    at = np.random.default_rng(seed).integers(0, len(few), 2 * CHUNK + 100)
+    one = batch_of(few)
+    many = program.assess(one.take(pa.array(at)))
+    alone = program.assess(one)
+    assert (many.amounts == alone.amounts[at]).all()
+    assert (many.trace == alone.trace[at]).all()
+    parts = [program.assess(one.slice(n, 1)).totals for n in range(len(few))]
+    assert many.totals == Totals.of(parts[n] for n in at.tolist())

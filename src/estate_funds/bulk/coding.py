@@ -31,6 +31,7 @@ Codes = npt.NDArray[np.int64]
 Place = Callable[[int, str], str]  # where the cell of a row (from 0) and column is, for messages
 EPOCH = date(1970, 1, 1).toordinal()
 _MOST_COMPARED = 10_000  # ids among which the nearest is looked for
+FITS = 2**62  # below it, the sum and the difference of two still fit into 64 bits
 FAR = 2**31 - 1  # a day, counted from 1970, that no table has: on it nobody is removed any more
 
 
@@ -288,11 +289,18 @@ class DayCodes:
 
     @property
     def days(self) -> range:
-        """The days, since 1970, that may differ: those before have the code of the first, those after of the last."""
-        first = (self.window.start + -1).first_day.toordinal() if self.calendar else NEAR[0].toordinal()
+        """The first days, since 1970, that may differ: those before are alike, and so are those after."""
+        ever = self.by_day or not self.calendar
+        first = NEAR[0].toordinal() if ever else (self.window.start + -1).first_day.toordinal()
         first = min([first, *(border - 1 for border in self.borders)])
         last = max([(self.window.end + 15).first_day.toordinal(), *(border + 40 for border in self.borders)])
         return range(max(first, NEAR[0].toordinal()) - EPOCH, min(last, NEAR[1].toordinal()) - EPOCH + 1)
+
+    @property
+    def ends(self) -> range:
+        """The same of days on which something is no longer there."""
+        first, last = ((self.window.start + -1).first_day, (self.window.end + 15).first_day)
+        return range(first.toordinal() - EPOCH, last.toordinal() - EPOCH + 1)
 
     def last(self, day: date | None) -> int:
         """What there is to tell of the first day on which something is no longer there: the month that ends it."""

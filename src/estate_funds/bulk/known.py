@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from estate_funds.bulk.coding import FITS
 from estate_funds.bulk.numbers import Exact, constants
 from estate_funds.policy import PayerSplit
 
 Codes = npt.NDArray[np.int64]
 _DENSE = 1 << 21  # so many keys are looked up in an array
-_FITS = 2**62
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +107,15 @@ class Price:
     split: PayerSplit | None
     which: Column
     lists: dict[tuple[int, ...], int] = field(default_factory=lambda: {(): 0})
+    _times: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
 
     def times(self, months: int) -> npt.NDArray[np.int64]:
         """How often each list has each month of the window, of shape (lists, months)."""
-        found = np.zeros((len(self.lists), months), np.int64)
-        for row, one in enumerate(self.lists):
-            np.add.at(found[row], np.array(one, np.int64), 1)
-        return found
+        if len(self._times) != len(self.lists):
+            self._times = np.zeros((len(self.lists), months), np.int64)
+            for row, one in enumerate(self.lists):
+                np.add.at(self._times[row], np.array(one, np.int64), 1)
+        return self._times
 
 
 class Known:
@@ -131,7 +133,7 @@ class Known:
         """The number of one more due."""
         fen = [*due.shares.values(), *(fen for _, fen in due.entries)]
         self.most = max([self.most, *map(abs, fen)])
-        kept = due if self.most < _FITS else Due(charges=due.charges)
+        kept = due if self.most < FITS else Due(charges=due.charges)
         for payer, column in self.shares.items():
             column.extend([kept.shares.get(payer, 0)])
         self.slots.extend(slot for slot, _ in kept.entries)

@@ -17,13 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from estate_funds.bulk.coding import Place
+from estate_funds.bulk.coding import FITS, Place
 from estate_funds.errors import ColumnError
 from estate_funds.money import Rounding
 from estate_funds.policy import Bounds, Document, PayerSplit
 from estate_funds.policy.facts import Steps
 
-_LIMIT = 2**62
 _LOW_WORD_DIGITS = 18  # digits that a decimal keeps in its low 64 bits
 
 
@@ -58,7 +57,7 @@ class Exact:
 
 
 def _times(parts: npt.NDArray[np.int64], most: int, factor: int) -> npt.NDArray[np.int64]:
-    if max(most, 1) * abs(factor) >= _LIMIT:
+    if max(most, 1) * abs(factor) >= FITS:
         raise NotInColumns
     product: npt.NDArray[np.int64] = parts * factor
     return product
@@ -95,7 +94,7 @@ def constants(values: Sequence[Fraction | None]) -> Exact:
     """Some numbers as one column."""
     scale = lcm(*(value.denominator for value in values if value is not None))
     parts = [0 if value is None else int(value * scale) for value in values]
-    if max(map(abs, parts), default=0) >= _LIMIT or scale >= _LIMIT:
+    if max(map(abs, parts), default=0) >= FITS or scale >= FITS:
         raise NotInColumns
     return Exact(np.array(parts, np.int64), scale, np.array([value is not None for value in values], np.bool_))
 
@@ -179,7 +178,7 @@ class Numbers:
             left = found.times(bound.denominator * (of.scale if of else 1))
             if of is None:
                 limit = bound.numerator * found.scale
-                if abs(limit) >= _LIMIT:
+                if abs(limit) >= FITS:
                     raise NotInColumns
                 met &= _MET[name](left, limit)
             else:
@@ -195,13 +194,13 @@ def _derived(way: str, numbers: list[Exact]) -> Exact:
     if way == "product_of":
         parts, scale = first.parts, first.scale
         for other in others:
-            if Exact(parts, 1, known).most * other.most >= _LIMIT:
+            if Exact(parts, 1, known).most * other.most >= FITS:
                 raise NotInColumns
             parts, scale = parts * other.parts, scale * other.scale
         return Exact(np.where(known, parts, 0), scale, known)
     scale = lcm(*(one.scale for one in numbers))
     columns = [one.scaled(scale) for one in numbers]
-    if sum(max(1, abs(int(c.min(initial=0))), abs(int(c.max(initial=0)))) for c in columns) >= _LIMIT:
+    if sum(max(1, abs(int(c.min(initial=0))), abs(int(c.max(initial=0)))) for c in columns) >= FITS:
         raise NotInColumns
     return Exact(np.where(known, _combined(way, columns), 0), scale, known)
 
@@ -211,7 +210,7 @@ def _steps(base: Exact, rule: Steps) -> Exact:
     if bool((base.parts < 0).any()):
         raise NotInColumns
     parts, over = base.times(rule.size.denominator), rule.size.numerator * base.scale
-    if Exact(parts, 1, base.known).most + over >= _LIMIT:
+    if Exact(parts, 1, base.known).most + over >= FITS:
         raise NotInColumns
     return Exact((parts + (over - 1 if rule.round == "up" else 0)) // over, 1, base.known)
 
@@ -244,7 +243,7 @@ def _combined(way: str, columns: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.
 def rounded(parts: npt.NDArray[np.int64], over: int, mode: Rounding, step: int) -> npt.NDArray[np.int64]:
     """`parts / over` rounded to whole steps, as `money.round_fen` does it; parts are 0 or more, `over` at least 1."""
     over *= step
-    if 2 * int(parts.max(initial=0)) + over >= _LIMIT:
+    if 2 * int(parts.max(initial=0)) + over >= FITS:
         raise NotInColumns
     if mode is Rounding.DOWN:
         whole = parts // over
@@ -263,7 +262,7 @@ def divided(fen: npt.NDArray[np.int64], split: PayerSplit) -> dict[str, npt.NDAr
     if len(split.shares) == 1:
         return {next(iter(split.shares)): fen}
     whole = lcm(*(share.denominator for share in split.shares.values()))
-    if int(fen.max(initial=1)) * whole >= _LIMIT:
+    if int(fen.max(initial=1)) * whole >= FITS:
         raise NotInColumns
     exact = {payer: fen * int(share * whole) for payer, share in split.shares.items()}
     parts = {payer: product // whole for payer, product in exact.items()}

@@ -23,6 +23,7 @@ from estate_funds.assess import Claims, Outcome, assess
 from estate_funds.assess.walk import Walk
 from estate_funds.bulk.coding import (
     EPOCH,
+    FITS,
     Coded,
     DayCodes,
     Ids,
@@ -46,9 +47,8 @@ from estate_funds.calendar import Months
 from estate_funds.errors import AmountError, BulkError, EstateFundsError, InvariantBroken
 from estate_funds.money import FEN_PER_YUAN, MAX_FEN
 from estate_funds.policy import LEVELS, Bounds, PayerSplit
-from estate_funds.registry import Assessments, Facts, Registry
+from estate_funds.registry import Assessments, Estate, Facts, Registry
 
-_FITS = 2**62
 _MOST_MET = 200_000  # rows or keys whose answer is remembered
 _SPARSE = 8  # so many times more codes than rows are sorted, not counted in an array
 _OUTCOMES = 3  # a condition is met, is not, or nobody knows
@@ -96,14 +96,14 @@ class Owed:
             ids=Ids(pa.array(list(walk.registry.estates), pa.string())),
             places=places,
             first=Coded.each(days.days) if days.by_day else Coded.of(days.days, days.first, borders),
-            last=Coded.of(days.days, days.last, borders),
+            last=Coded.of(days.ends, days.last),
             fields=fields,
             payers=tuple(dict.fromkeys(payer for split in walk.provision.payers for payer in split.payers)),
             plan=plan,
             bounds=bounds,
             **_computed(walk, plan, bounds),
         )
-        if found.keys * _OUTCOMES ** len(bounds) >= _FITS:
+        if found.keys * _OUTCOMES ** len(bounds) >= FITS:
             raise BulkError(
                 "rows differ in more ways than 64 bits tell apart",
                 where=f"{walk.document.id} {walk.provision_id}",
@@ -149,8 +149,15 @@ class Met:
     def __init__(self) -> None:
         self.lock = RLock()
         self.rows: dict[object, Due] = {}
+        self._maker: Rows | None = None
         self._known: Known | None = None
         self._constants: Constants | None = None
+
+    def walk(self, owed: Owed, estate: Estate | None, row: Mapping[str, object]) -> Walk:
+        """The plain walk over one row."""
+        if self._maker is None:
+            self._maker = Rows(owed.walk, owed.fields)
+        return self._maker.walk(estate, row)
 
     def known(self, owed: Owed) -> Known:
         """By key, bounds included."""
@@ -242,7 +249,7 @@ class Chunk:
 
     def _looked_up(self, known: Known, due: At) -> Mapping[str, Fen]:
         """The fen of each row from the tables of its key, and for each estate the rows of each key times its fen."""
-        if known.most >= _FITS or not self.tally.make_room(known.most * len(due)):
+        if known.most >= FITS or not self.tally.make_room(known.most * len(due)):
             raise NotInColumns
         cells, counts = _counted(self.at * known.count + due, len(self.tally.estates) * known.count)
         estate, number = np.divmod(cells, known.count)
@@ -254,7 +261,7 @@ class Chunk:
         """A number of each row times the rates of its key, rounded, divided."""
         dealt = [self._dealt(price, due, on) for price in known.prices.values() if price.rate]
         most = sum(one.most for one in dealt)
-        if most >= _FITS or not self.tally.make_room(most * len(due)):
+        if most >= FITS or not self.tally.make_room(most * len(due)):
             raise NotInColumns
         shares = {payer: np.zeros(len(due), np.int64) for payer in known.shares}
         for one in dealt:
@@ -308,14 +315,18 @@ class Chunk:
     def _walk(self, row: int) -> Walk:
         values = {name: self.batch.column(at)[row].as_py() for at, name in enumerate(self.batch.schema.names)}
         estate = self.owed.places.first[int(self.classes[row])] if len(self.owed.ids) else None
-        return Rows(self.owed.walk, self.owed.fields).walk(estate, values)
+        return self.owed.met.walk(self.owed, estate, values)
 
     def _constants_of(self, row: int) -> tuple[Fraction | None, ...]:
+        """Numbers that are the same for all rows of a key; what is wrong with one matters only to who asks for it."""
         walk, window = self._walk(row), self.owed.window
         subject = walk.registry.subject(ROW)
         number = claim_numbers(walk, window)[0]  # where there are others, the numbers are the same in each
         view = walk.view(subject, number, subject.start, window.start)
-        return tuple(view.number(name) for name in self.owed.constants)
+        try:
+            return tuple(view.number(name) for name in self.owed.constants)
+        except EstateFundsError:
+            raise NotInColumns from None
 
     def _ask(self, row: int, on: Exact | None) -> Due:
         """What the plain assess says of a row; its charges, where it is paid by the number `on`."""

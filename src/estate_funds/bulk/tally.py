@@ -11,11 +11,10 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from estate_funds.bulk.coding import Ids
+from estate_funds.bulk.coding import FITS, Ids
 from estate_funds.bulk.result import PENDING, Key, Totals
 from estate_funds.calendar import Month, Months
 
-_FITS = 2**62
 Ints = npt.NDArray[np.int64]
 
 
@@ -39,9 +38,9 @@ class Tally:
 
     def make_room(self, most: int) -> bool:
         """Whether sums of so large a magnitude can be added; afterwards they can, if they fit into 64 bits at all."""
-        if most >= _FITS:
+        if most >= FITS:
             return False
-        if self._most + most >= _FITS:
+        if self._most + most >= FITS:
             for estate, slot in np.argwhere(self._fen).tolist():
                 self.add_one(estate, slot, int(self._fen[estate, slot]))
             self._fen[:] = 0
