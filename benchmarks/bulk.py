@@ -123,6 +123,7 @@ AIMS = {
     "divide_rate": Aim("area allocation in groups, one core", "M households/s", least=10),
     "csv": Aim("CSV of households in, over pyarrow's own reading, in order of ids", "times its time", most=2),
     "csv_shuffled": Aim("the same, shuffled", "times its time", most=2),
+    "csv_typed": Aim("over its reading of the four columns alone, types given", "times its time"),
 }
 
 
@@ -317,7 +318,7 @@ def csv(sizes: Sizes) -> Section:
         path = folder / f"households-{order}.csv"
         if not path.is_file():
             run_child("make_bulk_csv", folder / "households", path, order)
-        for kind in ("bare", "ours"):
+        for kind in ("bare", "typed", "ours"):
             kinds[f"{kind}_{order}"] = ("csv_read", kind, folder / "estates.csv", path, "1")
     samples, missing = take_turns(kinds, sizes.rounds)
     there = {run["there"] for runs in samples.values() for run in runs}
@@ -326,6 +327,7 @@ def csv(sizes: Sizes) -> Section:
     figures = {
         "csv": over(samples["ours_sorted"], samples["bare_sorted"], "cpu_s"),
         "csv_shuffled": over(samples["ours_shuffled"], samples["bare_shuffled"], "cpu_s"),
+        "csv_typed": over(samples["ours_sorted"], samples["typed_sorted"], "cpu_s"),
     }
     return section(sizes.csv, samples, figures, missing, checks={"there_at_the_end": there.pop()})
 

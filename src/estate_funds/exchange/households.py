@@ -214,9 +214,11 @@ def _counts(table: pa.Table, places: pa.ChunkedArray, estates: Collection[str]) 
     number = np.diff(first, append=len(keys))
     keys = keys[first]
     np.negative(number, out=number, where=(keys & 1).astype(np.bool_))
-    running = _integers(np.cumsum(number))
-    days_of = _integers((keys >> 1) & _LOW_32)
     ends = np.searchsorted(keys, np.arange(1, len(estates) + 1, dtype=np.int64) << 33).tolist()
+    running = _integers(np.cumsum(number, out=number))  # in place, here and below: new memory costs more than sums
+    keys >>= 1
+    keys &= _LOW_32
+    days_of = _integers(keys)
     found, start = {}, 0
     for estate_id, end in zip(estates, ends, strict=True):
         if end > start:
