@@ -399,6 +399,17 @@ def test_estates_of_one_month_are_counted_on_days_of_their_own(data: st.DataObje
     by_hand("march", estates, Assessments(), Facts(), found)
 
 
+def test_an_estate_that_begins_on_the_day_of_counting_is_not_one_that_begins_before_it() -> None:
+    estates = {f"e{n}": make_estate(f"e{n}", service_start=date(2022, 3, day)) for n, day in enumerate((15, 14, 16))}
+    stays = [(date(2022, 3, 14), date(2022, 3, 15)), (date(2022, 3, 15), date(2022, 3, 16)), (date(2022, 3, 16), None)]
+    found = [
+        {**dict.fromkeys(SCHEMA.names), "household_id": f"h{n}{e}", "estate_id": e, "registered_on": a, "removed_on": b}
+        for e in estates
+        for n, (a, b) in enumerate(stays)
+    ]
+    by_hand("march", estates, Assessments(), Facts(), found)
+
+
 @given(
     name=st.sampled_from(["fee", "relief", "deposit", "replenishment"]),
     window=WINDOWS,

@@ -260,18 +260,19 @@ class DayCodes:
         days = {day for span in spans for day in span if day is not None}
         return cls(walk, window, tuple(sorted(day.toordinal() for day in days)), "started_on" in used)
 
-    def counted(self, start: date) -> int:
+    def counted(self, start: date) -> tuple[int, bool]:
         """What there is to tell of an estate's first day where households are counted on a day of each year.
 
-        It is the year of the first such day from then on: before, they are counted on the estate's own first day.
+        It is the year of the first such day from then on (before, they are counted on the estate's own first day), and
+        whether the estate begins on that very day.
         """
         rule = self.walk.provision.counted_on
         if "-" not in rule:
-            return 0
+            return 0, False
         number, day = (int(part) for part in rule.split("-"))
         month = Month(start.year * MONTHS_PER_YEAR + number - 1)
         counted = month.last_day if (number, day) == LEAP_DAY else month.first_day.replace(day=day)
-        return max(start.year + (counted < start), self.window.start.year)
+        return max(start.year + (counted < start), self.window.start.year), counted == start
 
     def first(self, day: date) -> tuple[int, ...]:
         """What there is to tell of a first day."""
