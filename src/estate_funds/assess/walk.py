@@ -176,8 +176,10 @@ class Walk:
     def lines(self, subject: Subject, served: Months, number: int, period: Months) -> Found | None:
         """Split the period where anything changes, price each run, round, bound, divide among payers."""
         pricing = self.pricing(subject, served, number, period)
-        if pricing is None:
-            return None
+        return None if pricing is None else self.found(pricing, period)
+
+    def found(self, pricing: Pricing, period: Months) -> Found:
+        """What was priced, rounded, bounded, and divided among payers."""
         view, priced, day = pricing.view, pricing.lines, pricing.anchor
         amounts = self.rounded(priced)
         asked = [p.outcome is not Outcome.ENDED for p in priced]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from estate_funds.bulk.coding import EPOCH
 from estate_funds.bulk.wanted import Wanted
 from estate_funds.calendar import NEAR
 from estate_funds.errors import CellError, ColumnError, InvariantBroken, nearest
@@ -24,8 +24,7 @@ from estate_funds.registry import CENTI_M2
 
 ID = "household_id"
 _KNOWN = {column.name: column for column in COLUMNS}
-_EPOCH = date(1970, 1, 1).toordinal()
-_NEAR_DAYS = tuple(day.toordinal() - _EPOCH for day in NEAR)
+_NEAR_DAYS = tuple(day.toordinal() - EPOCH for day in NEAR)
 _AREA = re.compile("(^|_)area_m2$")
 
 

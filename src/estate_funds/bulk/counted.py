@@ -25,6 +25,7 @@ from estate_funds.assess.walk import Priced, Walk
 from estate_funds.bulk.coding import (
     EPOCH,
     FAR,
+    FITS,
     DayCodes,
     Ids,
     Place,
@@ -43,7 +44,6 @@ from estate_funds.registry import Estate, Headcount, Registry, estate_subject
 
 ONE = Headcount((1,), (1,))  # one household, from the first day of the calendar on
 _OWN_START = -(10**6)  # a day of counting that is the estate's own first day, whichever that is
-_FITS = 2**62
 
 Entry = tuple[str, str, int]  # the month in which the claim begins, payer or PENDING, fen
 Piece = tuple[tuple[int, tuple[Entry, ...]], ...]  # by day of counting (since 1970): what who is there adds
@@ -68,7 +68,7 @@ class Class:
         for row, (_, entries) in enumerate(piece):
             for month, payer, fen in entries:
                 found[row, columns.index((month, payer))] += fen
-        fits = max((abs(fen) for fen in found.flat), default=0) < _FITS
+        fits = max((abs(fen) for fen in found.flat), default=0) < FITS
         return cls(found.astype(np.int64) if fits else found, tuple(columns))
 
     @property
@@ -186,7 +186,7 @@ class Worth:
         """
         if not len(estates):
             return Totals()
-        most, wide = self.most, self.most_fen * len(estates) >= _FITS
+        most, wide = self.most, self.most_fen * len(estates) >= FITS
         numbers, at = local_numbers(estates)
         rows = np.bincount(at, minlength=len(numbers))
         place = np.searchsorted(numbers, some)
@@ -309,9 +309,10 @@ class Appraiser:
         walk = alone(self.walk, estate)
         subject = walk.registry.subject(estate.estate_id)
         served = walk.served(subject)
-        pricing, found = walk.pricing(subject, served, number, period), walk.lines(subject, served, number, period)
-        if pricing is None or found is None:
+        pricing = walk.pricing(subject, served, number, period)
+        if pricing is None:
             return
+        found = walk.found(pricing, period)
         if walk.grouped:
             group = found.view.owner(str(walk.provision.claim_per)) or ""
             claim = walk.seal_group(group, number, [(found.view, period, found.lines)])

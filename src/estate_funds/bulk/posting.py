@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from estate_funds.assess import Claim, Status
+from estate_funds.bulk.coding import EPOCH
 from estate_funds.bulk.files import Source
 from estate_funds.bulk.reading import read
 from estate_funds.bulk.summing import Summary
@@ -28,7 +28,6 @@ from estate_funds.money import format_yuan
 from estate_funds.registry import Headcount, Registry
 
 _AT_ONCE = 1 << 22  # changes that are kept before they are added up
-_EPOCH = date(1970, 1, 1).toordinal()
 _LOW_32 = (1 << 32) - 1
 Integers = npt.NDArray[np.int64]
 
@@ -102,7 +101,7 @@ def count_source(source: Source, estates: Mapping[str, object]) -> dict[str, Hea
             places = pc.index_in(block.columns["estate_id"], value_set=names).cast(pa.int64())
             for name, sign in (("registered_on", 1), ("removed_on", -1)):
                 days = block.columns[name].cast(pa.int32()).cast(pa.int64())
-                keys = pc.drop_null(pc.add(pc.shift_left(places, 32), pc.add(days, _EPOCH)))
+                keys = pc.drop_null(pc.add(pc.shift_left(places, 32), pc.add(days, EPOCH)))
                 kept.add(np.asarray(keys), sign)
     return _headcounts(*kept.added_up(), known)
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from estate_funds.assess import Line, Outcome
 from estate_funds.assess.walk import Priced
-from estate_funds.bulk.coding import DayCodes, used_names
+from estate_funds.bulk.coding import FITS, DayCodes, used_names
 from estate_funds.bulk.counted import Appraiser
 from estate_funds.bulk.program import Program
 from estate_funds.bulk.result import Totals
@@ -30,7 +30,6 @@ from estate_funds.errors import AmountError, BulkError, PolicyError, nearest
 from estate_funds.money import FEN_PER_YUAN, parse_rate, parse_share
 from estate_funds.policy import Provision, Rate
 
-_LIMIT = 2**62
 _CELL = re.compile(r"(\d+)\|(\d+)\|(\d+)/(\d+)")  # place of the rate, of the division, and the months as a ratio
 _SHARE = re.compile(r"payers\[(\d+)\]\.shares\.(.+)")
 
@@ -73,7 +72,7 @@ class Sweep:
         counts: dict[str, int] = {}
         for (_, _, cell), households in Totals.of(totals).by.items():
             counts[cell] = counts.get(cell, 0) + households
-        if sum(counts.values()) >= _LIMIT:
+        if sum(counts.values()) >= FITS:
             raise AmountError("more households than 64 bits count", got=sum(counts.values()))
         found = {cell: match.groups() for cell in sorted(counts) if (match := _CELL.fullmatch(cell))}
         columns = np.array([[*map(int, found[cell]), counts[cell]] for cell in found], np.int64).reshape(-1, 5)
@@ -105,8 +104,8 @@ class Sweep:
             for payer, share in split.items():
                 part, rest = np.divmod(unit[here] * share.numerator, share.denominator)
                 _check_whole(bool(rest.any()))
-                if int(part.max(initial=0)) * int(self.households.sum()) >= _LIMIT:
-                    raise AmountError("an amount beyond what a column holds", wanted=f"below {_LIMIT} fen")
+                if int(part.max(initial=0)) * int(self.households.sum()) >= FITS:
+                    raise AmountError("an amount beyond what a column holds", wanted=f"below {FITS} fen")
                 fen = int((part * self.households[here]).sum())
                 shares[payer] = shares.get(payer, 0) + fen
         return Scenario(shares)
@@ -128,7 +127,7 @@ class Sweep:
                 raise PolicyError("not a share of one", where=f"payers[{number}].shares", wanted="0 to 1")
             if (whole := sum(split.values(), Fraction(0))) != 1:
                 raise PolicyError(f"the shares sum to {whole}", where=f"payers[{number}].shares", wanted="1")
-        if any(value < 0 or value.numerator * FEN_PER_YUAN * self._most >= _LIMIT for value in values.values()):
+        if any(value < 0 or value.numerator * FEN_PER_YUAN * self._most >= FITS for value in values.values()):
             raise AmountError("a rate below 0, or beyond what a column holds", got=changes)
         return list(values.values()), splits
 
