@@ -19,9 +19,14 @@ EXAMPLES = ROOT / "examples"
 TODAY = date(2026, 11, 22)
 HANDS = Hands("maker", "approver")
 
-# For tests/test_planted.py: the same examples each time with a seed, and no search for a smaller one.
+# For tests/test_planted.py: the same examples each time with a seed, in CI as elsewhere, and no search for a smaller one.
 settings.register_profile(
-    "planted", phases=(Phase.explicit, Phase.generate), database=None, deadline=None, print_blob=False
+    "planted",
+    derandomize=False,
+    database=None,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    print_blob=False,
 )
 # Mutants are tried on the same examples on every run, and the first one that fails will do.
 settings.register_profile(

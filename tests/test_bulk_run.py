@@ -202,6 +202,7 @@ def test_what_is_missing_or_damaged_is_done_again_and_nothing_else(
     files[3].write_bytes(files[3].read_bytes()[:-20])
     shutil.copy(files[0], files[4])  # whole, and of another partition
     (out / "rows" / ".a.0002.parquet.1234.part").write_bytes(b"half")
+    (out / ".summary.json.1234.part").write_bytes(b"half")
     kept = {n: files[n].stat().st_mtime_ns for n in (0, 2, 5)}
     summary = go(opened(households, out=out), out)
     assert summary.done_before == 3

@@ -179,9 +179,8 @@ def bind(out: Path, job: Job, source: Source) -> None:
         out.joinpath(CHECKED).unlink(missing_ok=True)
         text = json.dumps({"format": FORMAT, **told, "partitions": partitions}, ensure_ascii=False, indent=1)
         write_text(out.joinpath(MANIFEST), text + "\n")
-    if out.joinpath(ROWS).is_dir():
-        for part in out.joinpath(ROWS).rglob(".*.part"):
-            part.unlink(missing_ok=True)
+    for part in [*out.glob(".*.part"), *out.joinpath(ROWS).rglob(".*.part")]:
+        part.unlink(missing_ok=True)
 
 
 def check_once(out: Path, checks: Mapping[str, Callable[[Path], None]]) -> None:
