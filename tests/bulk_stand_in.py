@@ -21,6 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from conftest import make_estate
+from estate_funds.bulk.result import Totals
 from estate_funds.bulk.wanted import STAYS, Wanted
 from estate_funds.errors import CellError
 from estate_funds.registry import Estate
@@ -29,12 +30,6 @@ ESTATES = tuple(f"e{n}" for n in range(7))
 PAYERS = ("city", "district")
 BASE_FEN = 216_00
 AREA = pa.decimal128(18, 2)
-
-
-@dataclass(frozen=True)
-class Totals:
-    by: Mapping[tuple[str, str, str], int]
-    households: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ class StandIn:
             for payer in self.payers:
                 key = estate_id, month, payer
                 by[key] = by.get(key, 0) + int(shares[payer][at])
-        return Result(amounts, shares, np.array(areas, np.int64), Totals(by, households))
+        return Result(amounts, shares, np.array(areas, np.int64), Totals.of_fen(by, households))
 
     def explain(self, row: Mapping[str, object]) -> str:
         return f"{row['estate_id']} from {row['registered_on']}: {row['floor_area_m2']} m2"

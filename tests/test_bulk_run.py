@@ -27,8 +27,9 @@ from bulk_stand_in import BASE_FEN, COLUMNS, SCHEMA, Result, StandIn, estates, r
 from estate_funds.bulk.cells import ID_COLUMN
 from estate_funds.bulk.files import Cut, Source, open_source
 from estate_funds.bulk.folder import locked, planned
+from estate_funds.bulk.result import Totals
 from estate_funds.bulk.run import Progress, run
-from estate_funds.bulk.summing import Summary, Sums
+from estate_funds.bulk.summing import Summary
 from estate_funds.errors import (
     BulkError,
     CellError,
@@ -102,7 +103,7 @@ def test_a_file_of_results_says_of_what_it_is(households: Path, tmp_path: Path) 
     assert {key: said[key] for key in ABOUT} == ABOUT
     assert (said["program"], said["rows"]) == ("sha256:stand-in", "200")
     assert json.loads(said["input"]).keys() == {"name", "start", "end", "stamp"}
-    assert Sums.from_json(said["totals"]).rows == 200
+    assert Totals.from_json(said["totals"]).rows == 200
 
 
 def test_without_ids(tmp_path: Path) -> None:
@@ -597,8 +598,8 @@ class Lying(StandIn):
         changes: Mapping[str, Callable[[], Mapping[str, Any]]] = {
             "shares": lambda: {"shares": dict(found.shares) | {"city": found.shares["city"] + 1}},
             "floats": lambda: {"amounts": found.amounts.astype(np.float64)},
-            "totals": lambda: {"totals": replace(found.totals, by={})},
-            "rows": lambda: {"totals": replace(found.totals, households={"e0": 1})},
+            "totals": lambda: {"totals": Totals.of_fen({}, found.totals.households)},
+            "rows": lambda: {"totals": replace(found.totals, counts=found.totals.counts + 1)},
         }
         return replace(found, **changes[self.how]())
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -196,19 +197,20 @@ def check_cells(column: Wanted, values: pa.Array, place: Callable[[int], str]) -
     if pa.types.is_string(values.type) or pa.types.is_dictionary(values.type):
         texts = values.dictionary if pa.types.is_dictionary(values.type) else pc.drop_null(values)
         return values if plain_texts(texts) else _cleaned(column, values, place)
-    if pa.types.is_date32(values.type):
-        days = values.cast(pa.int32())
-        low, high = _NEAR_DAYS
-        what, wrong = "too far off to reckon with", pc.or_(pc.less(days, low), pc.greater(days, high))
-        wanted = f"{NEAR[0]} to {NEAR[1]}"
-    elif pa.types.is_boolean(values.type):
+    if pa.types.is_boolean(values.type):
         return values
+    sound: Callable[[Any], bool]
+    numbers, (low, high) = values, _NEAR_DAYS
+    if pa.types.is_date32(values.type):
+        numbers = values.view(pa.int32())
+        sound, what, wanted = lambda day: low <= day <= high, "too far off to reckon with", f"{NEAR[0]} to {NEAR[1]}"
     elif _AREA.search(column.name):
-        what, wrong, wanted = "an area must be above 0", pc.less_equal(values, _nought(values)), "square metres"
+        sound, what, wanted = lambda area: area > 0, "an area must be above 0", "square metres"
     else:
-        what, wrong, wanted = "a negative number", pc.less(values, _nought(values)), "0 or more"
-    if pc.any(wrong).as_py():
-        row = pc.index(wrong, True).as_py()
+        sound, what, wanted = lambda number: number >= 0, "a negative number", "0 or more"
+    ends = pc.min_max(numbers).as_py().values()
+    if None not in ends and not all(map(sound, ends)):
+        row = next(row for row, value in enumerate(numbers.to_pylist()) if value is not None and not sound(value))
         raise CellError(what, where=f"{place(row)}, column {column.name}", got=_shown(values, row), wanted=wanted)
     return values
 
@@ -231,10 +233,6 @@ def _cleaned(column: Wanted, values: pa.Array, place: Callable[[int], str]) -> p
         ],
         pa.string(),
     )
-
-
-def _nought(values: pa.Array) -> pa.Scalar:
-    return pa.scalar(Decimal(0) if pa.types.is_decimal(values.type) else 0, values.type)
 
 
 def _shown(values: pa.Array, row: int) -> str:

@@ -85,10 +85,9 @@ def days_of(column: pa.Array, name: str, place: Place, *, absent: int = FAR) -> 
     whole = column.view(pa.int32())
     days: npt.NDArray[np.int32] = pc.fill_null(whole, absent).to_numpy(zero_copy_only=False)
     low, high = (day.toordinal() - EPOCH for day in NEAR)
-    far = (days < low) | (days > high)
-    far &= days != absent
-    if bool(far.any()):
-        row = int(np.argmax(far))
+    ends = pc.min_max(whole).as_py()
+    if ends["min"] is not None and not low <= ends["min"] <= ends["max"] <= high:
+        row = pc.index(pc.or_(pc.less(whole, low), pc.greater(whole, high)), True).as_py()
         wanted = f"{NEAR[0]} to {NEAR[1]}"
         got = f"day {days[row]} from 1970-01-01"
         raise CellError("a day too far off to reckon with", where=place(row, name), got=got, wanted=wanted)
@@ -133,9 +132,10 @@ class Ids:
     def _numbers(self) -> dict[str, int]:
         return {text: number for number, text in enumerate(self.texts.to_pylist())}
 
-    def text(self, number: int) -> str:
-        """The id of an estate; empty where there are no estates."""
-        return str(self.texts[number].as_py()) if len(self.texts) else ""
+    @cached_property
+    def named(self) -> pa.Array:
+        """The ids by number; an empty one alone where there are no estates."""
+        return self.texts if len(self.texts) else pa.array([""], pa.string())
 
     def number(self, text: str) -> int:
         """The number of an estate that there is."""
@@ -149,12 +149,14 @@ class Ids:
                 "the column has another type", where=place(0, "estate_id"), got=str(column.type), wanted="texts"
             )
         indices = encoded.indices.to_numpy(zero_copy_only=False)
-        named = np.zeros(len(encoded.dictionary), np.bool_)  # a dictionary may list the estates of the whole country
-        named[indices] = True
-        known = np.full(len(named), -1, np.int32)
+        known = np.full(len(encoded.dictionary), -1, np.int32)
+        named = np.ones(len(known), np.bool_)
+        if len(known) > len(indices) >> 5:  # a dictionary may list the estates of the whole country
+            named[:] = False
+            named[indices] = True
         texts = encoded.dictionary.filter(pa.array(named)).to_pylist()
         known[named] = [self._numbers.get(text, -1) for text in texts]
-        found: npt.NDArray[np.int32] = known[indices]
+        found: npt.NDArray[np.int32] = known.take(indices)
         if len(found) and int(found.min()) < 0:
             row = int(np.argmax(found < 0))
             got = column[row].as_py()

@@ -36,7 +36,7 @@ from estate_funds.bulk.coding import (
     required_of,
     stay_of,
 )
-from estate_funds.bulk.result import PENDING, Key, Result, Totals
+from estate_funds.bulk.result import PENDING, Result, Totals
 from estate_funds.calendar import Months
 from estate_funds.errors import AmountError, BulkError
 from estate_funds.money import MAX_FEN
@@ -146,17 +146,20 @@ class Worth:
         parts: list[npt.NDArray[np.int64]] = []
         alike = packed([(self.numbers, 1), (0, self.most), (self.length, self.most)], len(self.numbers))
         for part in in_chunks(rows):
-            here = estates[part]
-            odd = arrived[part] > opens[here]
+            here = estates[part].astype(np.intp)
+            odd = arrived[part] > opens.take(here)
             if not all_stay:
-                odd |= gone[part] <= closes[here]
+                odd |= gone[part] <= closes.take(here)
             for payer, whole in self.whole.items():
-                np.take(whole, here, out=shares[payer][part])
-            np.take(alike, here, out=trace[part])
+                np.take(whole, here, out=shares[payer][part], mode="clip")  # `raise` would copy the result
+            np.take(alike, here, out=trace[part], mode="clip")
             parts.append(np.flatnonzero(odd) + part.start)
         some = np.concatenate(parts) if parts else np.zeros(0, np.int64)
         first, last = self._partly(some, estates[some], arrived[some], gone[some], shares, trace)
-        amounts = sum(shares.values(), np.zeros(rows, np.int64))
+        first_payer, *others = shares.values()
+        amounts = first_payer.copy()
+        for other in others:
+            np.add(amounts, other, out=amounts)
         return Result(amounts, shares, trace, self._totals(estates, estates[some], first, last))
 
     def _partly(
@@ -198,42 +201,44 @@ class Worth:
         moves[np.arange(len(numbers)), self.length[numbers]] -= others
         there = np.cumsum(moves, axis=1)
         here = np.flatnonzero(rows)
-        names = [self.ids.text(number) for number in numbers[here].tolist()]
-        households = dict(zip(names, rows[here].tolist(), strict=True))
-        sums = self._in_objects if wide else self._in_columns
-        return Totals(dict(sums(there[here], self.numbers[numbers[here]], names)), households)
+        found, names = self._worth(there[here], numbers[here], wide=wide), self.ids.named
+        return Totals(names, self._keys, numbers[here].astype(np.int64), rows[here], *found)
 
-    def _in_objects(self, there: Any, classes: Any, names: Sequence[str]) -> Iterator[tuple[Key, int]]:
-        """Estate by estate, in Python's integers."""
-        for counts, number, name in zip(there, classes.tolist(), names, strict=True):
-            one = self.classes[number]
-            fen = counts[: len(one.fen)].astype(object) @ one.fen.astype(object)
-            yield from (((name, *key), whole) for key, whole in zip(one.of, fen.tolist(), strict=True) if whole)
+    @cached_property
+    def _keys(self) -> tuple[tuple[str, str], ...]:
+        """The month and payer of what estates are owed, each once."""
+        return tuple(sorted({key for one in self.classes for key in one.of}))
 
     @cached_property
     def _cells(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Any, npt.NDArray[np.int64]]:
-        """What is not nought in the matrices of the classes, by column: day, column, fen; and where a class begins."""
-        found = [np.nonzero(one.fen.T) for one in self.classes]
-        day = np.concatenate([day for _, day in found])
-        column = np.concatenate([column for column, _ in found])
-        fen = np.concatenate([one.fen[day, column] for one, (column, day) in zip(self.classes, found, strict=True)])
-        return day, column, fen, np.cumsum([0, *(len(day) for _, day in found)])
+        """What is not nought in the matrices of the classes, by key: day, key, fen; and where a class begins."""
+        place = {key: at for at, key in enumerate(self._keys)}
+        days, keys, fen, begins = [], [], [], [0]
+        for one in self.classes:
+            columns = sorted(range(len(one.of)), key=lambda at: one.of[at])
+            column, day = np.nonzero(one.fen.T[columns])
+            days.append(day)
+            keys.append(np.array([place[one.of[at]] for at in columns], np.int64)[column])
+            fen.append(one.fen.T[columns][column, day])
+            begins.append(begins[-1] + len(day))
+        return np.concatenate(days), np.concatenate(keys), np.concatenate(fen), np.array(begins)
 
-    def _in_columns(self, there: Any, classes: Any, names: Sequence[str]) -> Iterator[tuple[Key, int]]:
-        """The same for all estates of a batch at once, where 64 bits hold it."""
-        days, columns, fen, begins = self._cells
+    def _worth(self, there: Any, estates: Any, *, wide: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+        """The cells of estates by how many were there on each day, and their fen; in Python's integers where wide."""
+        days, keys, fen, begins = self._cells
+        classes = self.numbers[estates]
         count = begins[classes + 1] - begins[classes]
-        estate = np.repeat(np.arange(len(names)), count)
-        cell = np.arange(len(estate)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(begins[classes], count)
-        if not len(cell):
-            return
-        worth = there[estate, days[cell]] * fen[cell]
-        column = columns[cell]
-        new = np.flatnonzero(np.diff(estate, prepend=-1) | np.diff(column, prepend=-1))
+        row = np.repeat(np.arange(len(estates)), count)
+        at = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(begins[classes], count)
+        cells = estates[row].astype(np.int64) * max(1, len(self._keys)) + keys[at]
+        if not len(cells):
+            return cells, np.zeros(0, np.int64)
+        counts = there[row, days[at]]
+        worth = counts.astype(object) * fen[at] if wide else counts * fen[at]
+        new = np.flatnonzero(np.diff(cells, prepend=-1))
         sums = np.add.reduceat(worth, new)
-        keys = zip(estate[new].tolist(), column[new].tolist(), sums.tolist(), strict=True)
-        of = [self.classes[number].of for number in classes.tolist()]
-        yield from (((names[at], *of[at][place]), whole) for at, place, whole in keys if whole)
+        some = sums != 0
+        return cells[new][some], sums[some]
 
 
 # --- what the plain assess says of an estate with one household -----------------------------------------------------

@@ -27,10 +27,8 @@ import pyarrow.parquet
 from estate_funds.bulk.cells import ID
 from estate_funds.bulk.files import MOST_FOOTER_BYTES, Partition, Source
 from estate_funds.bulk.reading import changed
-from estate_funds.bulk.summing import (
-    Summary,
-    Sums,
-)
+from estate_funds.bulk.result import Totals
+from estate_funds.bulk.summing import Summary
 from estate_funds.errors import BulkError, InputError, OutputError
 from estate_funds.text import harmless
 
@@ -365,7 +363,7 @@ def footer_of(job: Job, partition: Partition, rows: int, totals: str) -> dict[st
     }
 
 
-def finished(out: Path, job: Job, partition: Partition) -> Sums | None:
+def finished(out: Path, job: Job, partition: Partition) -> Totals | None:
     """The totals of a partition whose file is there, whole, and of this program and input; None where it is not."""
     path = out.joinpath(ROWS, partition.result)
     try:
@@ -377,13 +375,13 @@ def finished(out: Path, job: Job, partition: Partition) -> Sums | None:
     except (pa.ArrowException, OSError, ValueError):
         return None
     try:
-        totals = told[KEY + "totals"].decode("utf-8")
-        wanted = footer_of(job, partition, rows, totals)
-        sums = Sums.from_json(totals)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        text = told[KEY + "totals"].decode("utf-8")
+        wanted = footer_of(job, partition, rows, text)
+        totals = Totals.from_json(text)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, pa.ArrowException):
         return None
     same = {key: told.get(KEY + key) for key in wanted} == {key: text.encode() for key, text in wanted.items()}
-    return sums if same and sums.rows == rows and schema == job.schema() else None
+    return totals if same and totals.rows == rows and schema == job.schema() else None
 
 
 # --- the end ---
@@ -393,19 +391,18 @@ def write_ends(out: Path, summary: Summary) -> None:
     """Totals, estates and the summary, the summary last: where it is, all is there."""
     for name, table in (("totals", summary.totals), ("estates", summary.by_estate)):
         write_table(out.joinpath(f"{name}.parquet"), table)
-        write_text(out.joinpath(f"{name}.csv"), _csv(table))
+        _write_csv(out.joinpath(f"{name}.csv"), table)
     write_text(out.joinpath("summary.json"), json.dumps(summary.to_json(), ensure_ascii=False, indent=2) + "\n")
 
 
-def _csv(table: pa.Table) -> str:
-    """A table as a spreadsheet takes it, without cells that it would run."""
+def _write_csv(path: Path, table: pa.Table) -> None:
+    """Write a table as a spreadsheet takes it, whole, without cells that it would run."""
     columns = [_harmless(column) if pa.types.is_string(column.type) else column for column in table.columns]
-    sink = pa.BufferOutputStream()
     options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
-    pa.csv.write_csv(pa.table(columns, names=table.column_names), sink, options)
-    header = ",".join(table.column_names)
-    # Without the mark, Excel on a Chinese Windows reads UTF-8 as GBK.
-    return f"\ufeff{header}\n{sink.getvalue().to_pybytes().decode()}"
+    with whole_file(path) as file:
+        # Without the mark, Excel on a Chinese Windows reads UTF-8 as GBK.
+        file.write(f"\ufeff{','.join(table.column_names)}\n".encode())
+        pa.csv.write_csv(pa.table(columns, names=table.column_names), file, options)
 
 
 def _harmless(column: pa.ChunkedArray) -> pa.Array:

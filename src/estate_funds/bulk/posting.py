@@ -80,7 +80,7 @@ def tied(case: Case, source: Source) -> Registry:
 def check_equal(owed: Mapping[tuple[str, str], int], summary: Summary) -> None:
     """InvariantBroken unless estates are owed, by month in which the period begins, what a run came to."""
     came_to: dict[tuple[str, str], int] = {}
-    for (estate_id, month, what), fen in summary.sums.by.items():
+    for (estate_id, month, what), fen in summary.owed.by.items():
         if what in summary.payers:
             came_to[estate_id, month] = came_to.get((estate_id, month), 0) + fen
     for key in sorted({*owed, *came_to}):

@@ -55,7 +55,7 @@ from estate_funds.bulk.folder import (
 )
 from estate_funds.bulk.program import Program
 from estate_funds.bulk.reading import read
-from estate_funds.bulk.result import Result
+from estate_funds.bulk.result import Result, exact_sum
 from estate_funds.bulk.summing import Summary, Sums
 from estate_funds.errors import EstateFundsError, InvariantBroken, OutputError, TableError
 from estate_funds.registry import Estate
@@ -125,10 +125,10 @@ def run(
         bind(folder, job, source)
         check_once(folder, checks)
         for partition in source.partitions:
-            if (sums := finished(folder, job, partition)) is None:
+            if (totals := finished(folder, job, partition)) is None:
                 waiting.append(partition)
             else:
-                total.join(sums)
+                total.add(totals)
         before = len(source.partitions) - len(waiting)
         if waiting:
             forget_totals(folder)
@@ -143,7 +143,7 @@ def run(
             raise TableError("the household files have no rows", where=source.address)
         payers = tuple(program.payers)
         told = dict(about or {})
-        summary = Summary(told, payers, total, estates or {}, len(source.partitions), before, source.absent)
+        summary = Summary(told, payers, total.totals(), estates or {}, len(source.partitions), before, source.absent)
         write_ends(folder, summary)
     return summary
 
@@ -169,8 +169,8 @@ class _Work:
     def count(self, partition: Partition, rows: int) -> None:
         """Take the totals of a partition that is done from its file."""
         for look in range(_LOOKS):
-            sums = finished(self.folder, self.job, partition)
-            if sums is not None and sums.rows == rows:
+            totals = finished(self.folder, self.job, partition)
+            if totals is not None and totals.rows == rows:
                 break
             time.sleep(min(look, 1))  # the file of another machine may not be seen at once
         else:
@@ -181,7 +181,7 @@ class _Work:
                 wanted=f"{rows:,} rows",
                 fix="all workers write into one folder: give --out a path that all machines have in common",
             )
-        self.total.join(sums)
+        self.total.add(totals)
         state = self.state
         self.state = replace(
             state, partitions=state.partitions + 1, rows=state.rows + rows, size=state.size + partition.size
@@ -337,10 +337,11 @@ def assess_partition(program: Program, job: Job, filesystem: pa.fs.FileSystem, p
                 results.write([*ids, *map(pa.array, (result.amounts, *shares, result.trace))])
                 sums.add(result.totals)
                 for payer, share in zip(program.payers, shares, strict=True):
-                    paid[payer] += int(share.sum())
-            if sums.shares(program.payers) != paid or sums.rows != results.rows:
+                    paid[payer] += exact_sum(share)
+            totals = sums.totals()
+            if totals.shares != {payer: fen for payer, fen in paid.items() if fen} or totals.rows != results.rows:
                 raise InvariantBroken(f"{partition.name}: the totals are not those of the rows")
-            results.finish(footer_of(job, partition, results.rows, sums.to_json()))
+            results.finish(footer_of(job, partition, results.rows, totals.to_json()))
         except BaseException:
             results.abandon()
             raise

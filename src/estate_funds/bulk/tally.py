@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estate_funds.bulk.coding import FITS, Ids
-from estate_funds.bulk.result import PENDING, Key, Totals
+from estate_funds.bulk.result import PENDING, Totals, added, integers
 from estate_funds.calendar import Month, Months
 
 Ints = npt.NDArray[np.int64]
@@ -70,14 +70,12 @@ class Tally:
 
     def totals(self) -> Totals:
         """What was added, by estate, month and payer."""
-        names = [self.ids.text(number) for number in self.estates.tolist()]
-        keys = list(product(map(str, self.window), self.payers))
-        by: dict[Key, int] = {}
-        estates, slots = np.nonzero(self._fen)
-        for estate, slot, fen in zip(estates.tolist(), slots.tolist(), self._fen[estates, slots].tolist(), strict=True):
-            by[names[estate], *keys[slot]] = fen
-        for (estate, slot), fen in self._large.items():
-            key = (names[estate], *keys[slot])
-            by[key] = by.get(key, 0) + fen
-        households = dict(zip(names, self.rows.tolist(), strict=True))
-        return Totals({key: fen for key, fen in by.items() if fen}, households)
+        keys = tuple(product(map(str, self.window), self.payers))
+        place, slot = np.nonzero(self._fen)
+        cells, fen = self.estates[place].astype(np.int64) * self.slots + slot, self._fen[place, slot]
+        if self._large:
+            more = [int(self.estates[estate]) * self.slots + slot for estate, slot in self._large]
+            cells = np.concatenate([cells, np.array(more, np.int64)])
+            fen = np.concatenate([fen, integers([*self._large.values()])])
+            cells, fen = added(cells, fen)
+        return Totals(self.ids.named, keys, self.estates.astype(np.int64), self.rows, cells, fen)
