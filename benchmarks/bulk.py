@@ -82,7 +82,6 @@ class Sizes:
 
 
 SMOKE = Sizes(20_000, 2_000, (1_000, 10_000), 20_000, (1_000, 10_000), 20_000, 20_000, rounds=1)
-ONE_ROUND_FROM = 100_000_000  # households from which one measured run must do
 RUNS_OF_A_SIZE = 3
 OPENFISCA_MOST = 1_000_000  # sixty months of more households take gigabytes
 WHOLE_MOST = 10_000_000  # so do whole columns in plain NumPy
@@ -114,8 +113,10 @@ AIMS = {
     "award_over_copy": Aim("the same over a NumPy copy of the same columns", "of its rate", least=0.15),
     "openfisca": Aim("1 M households x 60 months, over OpenFisca", "times its rate", least=100),
     "openfisca_memory": Aim("memory of it over OpenFisca's", "of its memory", most=0.1),
+    "openfisca_growth": Aim("memory that computing it adds over OpenFisca's, imports aside", "of its memory", most=0.1),
     "polars": Aim("over the rule as a Polars expression, one core", "times its rate", least=5),
     "duckdb": Aim("over the rule as DuckDB SQL, one core", "times its rate", least=10),
+    "copy_over_polars": Aim("a bare copy, which computes nothing, over Polars", "times its rate"),
     "parquet": Aim("Parquet to Parquet with totals, over a bare pyarrow copy", "times its time", most=1.25),
     "workers": Aim("two workers over one", "times its rate", least=1.8, free_cores=2),
     "country_memory": Aim("most memory end to end, at any size", "MB", most=1_300),
@@ -185,6 +186,8 @@ def award(sizes: Sizes) -> Section:
         "award_over_copy": over(samples["copy"], ours, "cpu_s"),
         **{peer: over(samples[peer], ours, "cpu_s") for peer in ("polars", "duckdb") if peer in samples},
     }
+    if "polars" in samples:
+        figures["copy_over_polars"] = over(samples["polars"], samples["copy"], "cpu_s")
     return section(sizes.award, samples, figures, missing, checks=check_equal(samples))
 
 
@@ -201,6 +204,7 @@ def openfisca(sizes: Sizes) -> Section:
     if "openfisca" in samples:
         figures["openfisca"] = over(samples["openfisca"], samples["ours"], "cpu_s")
         figures["openfisca_memory"] = over(samples["ours"], samples["openfisca"], "over_input_mib")
+        figures["openfisca_growth"] = over(samples["ours"], samples["openfisca"], "grown_mib")
     made = section(rows, samples, figures, missing, checks=check_equal(samples))
     if "openfisca" in samples:
         made["checks"]["openfisca_float_total_off_fen"] = samples["openfisca"][0]["float_total_off_fen"]
@@ -214,10 +218,10 @@ def curve(sizes: Sizes) -> Section:
     missing: dict[str, str] = {}
     for rows in sizes.curve:
         kinds = award_kinds("year", rows)
-        samples, missing = take_turns(kinds, runs_of(rows, sizes))
+        samples, missing = take_turns(kinds, runs_of(sizes))
         check_equal(samples)
         if rows <= OPENFISCA_MOST:
-            more, lacking = take_turns({"openfisca": ("award_openfisca", "sixty", str(rows))}, runs_of(rows, sizes))
+            more, lacking = take_turns({"openfisca": ("award_openfisca", "sixty", str(rows))}, runs_of(sizes))
             samples |= more
             missing |= lacking
         for kind, runs in samples.items():
@@ -274,7 +278,7 @@ def country(sizes: Sizes) -> Section:
         folder, case = bulk_case(rows)
         made[str(rows)] = case
         largest = rows == max(sizes.country)
-        samples, missing = take_turns(parquet_kinds(folder, two=largest), runs_of(rows, sizes))
+        samples, missing = take_turns(parquet_kinds(folder, two=largest), runs_of(sizes))
         check_rows(folder, case, [name for name in ("bulk", "bulk_2") if name in samples])
         if largest and "bulk" in samples:
             figures["workers"] = over(samples["bulk"], samples["bulk_2"], "inside_s")
@@ -365,9 +369,9 @@ def check_with_assess(folder: Path, case: Mapping[str, Any]) -> None:
         raise BenchmarkError(f"the plain assess owes {plain}, worked out was {case}")
 
 
-def runs_of(rows: int, sizes: Sizes) -> int:
+def runs_of(sizes: Sizes) -> int:
     """How often a size of a curve is measured."""
-    return 1 if rows >= ONE_ROUND_FROM else min(RUNS_OF_A_SIZE, sizes.rounds)
+    return min(RUNS_OF_A_SIZE, sizes.rounds)
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
