@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -21,7 +22,7 @@ from estate_funds.bulk.numbers import divided, rounded
 from estate_funds.bulk.program import Program, compile_document, compile_provision
 from estate_funds.bulk.table import CHUNK
 from estate_funds.calendar import Months
-from estate_funds.errors import AmountError, BulkError, CellError, ColumnError, EstateFundsError
+from estate_funds.errors import AmountError, BulkError, CellError, ColumnError, EstateFundsError, InputError
 from estate_funds.money import Rounding, round_fen
 from estate_funds.policy import Document, PayerSplit, parse_document, with_values
 from estate_funds.registry import Assessment, Assessments, Registry, units_of
@@ -317,3 +318,18 @@ def test_a_document_alone_has_rows_without_estates() -> None:
 def test_a_document_that_counts_estates_wants_a_case() -> None:
     with pytest.raises(BulkError, match="an estate is paid by its households"):
         compile_document(DOCUMENT, "award", window=Months.parse("2022"))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda program: program.assess(pa.table({"registered_on": [DAY]})), "not a batch of rows"),
+        (lambda program: program.explain({"estate_id": "e0", "registered_on": "2022-01-01"}), "a datetime.date"),
+        (lambda program: program.explain({"estate_id": 7, "registered_on": DAY}), "a text, or None"),
+        (lambda _: compile_provision(DOCUMENT, "award", REGISTRY, PASSED, window="2022"), "not a window of months"),
+    ],
+)
+def test_a_call_with_another_kind_of_thing(call: Callable[[Program], object], words: str) -> None:
+    program, _ = program_of("award", DOCUMENT, "2022-01")
+    with pytest.raises(InputError, match=words):
+        call(program)

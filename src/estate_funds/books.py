@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 from estate_funds import vouchers
 from estate_funds.assess import Claim, Status
 from estate_funds.audit import AuditReport, Coverage, Finding, audit
+from estate_funds.audit.catalogue import RULES
 from estate_funds.audit.journal import Kept, SealedCopy
+from estate_funds.audit.rules import Rule
 from estate_funds.calendar import Months, given_day, given_year
 from estate_funds.case import Case, PeriodEnd, Posted, Step
 from estate_funds.checkpoint import Checkpoint, Growth, Inclusion
@@ -400,13 +402,14 @@ class Books:
         *,
         year: int | None = None,
         kept_heads: Iterable[str] = (),
+        rules: Iterable[Rule] = RULES,
         progress: Callable[[int], None] | None = None,
     ) -> AuditReport:
         """Replay the journal from its first entry and, with a case, re-derive every fen of it.
 
         `year` limits the comparison with the case to claims whose period begins in that calendar year; `kept_heads`
         are heads of earlier audits or checkpoints, through which the journal must still pass. Sealed blocks, snapshots
-        and evidence are compared with the entries.
+        and evidence are compared with the entries. `rules` are what auditors look for, see `audit.rules`.
         """
         if year is not None:
             given_year(year, "Books.audit, year")
@@ -428,6 +431,7 @@ class Books:
                     store.altered_guards(connection),
                 ),
                 evidence=self._audit_evidence if self.evidence is not None else None,
+                rules=rules,
             )
 
     def _sealed(self, connection: Connection) -> Iterator[SealedCopy]:

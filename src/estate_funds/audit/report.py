@@ -20,7 +20,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be, and what would clear it."""
+    """One thing that is not as it should be, and what would clear it.
+
+    `entries` are the numbers of the entries that it is about, `subject` the estate, household or payee, where there is.
+    """
 
     rule: str
     severity: Severity
@@ -31,6 +34,8 @@ class Finding:
     clause: str = ""
     amount_fen: int = 0
     clear: str = ""
+    entries: tuple[int, ...] = ()
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Protocol
+from typing import Any
 
 from estate_funds.assess import Claim, Claims, Status
+from estate_funds.audit.catalogue import RULES
 from estate_funds.audit.journal import Kept, Replayed, StoredEntry, replayed
 from estate_funds.audit.report import AuditReport, Coverage, Finding, Severity
+from estate_funds.audit.rules import AuditedCase, Material, Rule, asked
 from estate_funds.duties import Due, State
 from estate_funds.errors import EstateFundsError
 from estate_funds.funds import Account, Side
@@ -22,31 +24,6 @@ from estate_funds.vouchers import REFUND, payee_fund, payer_funds
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 
-class AuditedStep(Protocol):
-    """Something that a case asks to have booked."""
-
-    @property
-    def draft(self) -> Draft: ...
-    @property
-    def origin(self) -> str: ...
-
-
-class AuditedCase(Protocol):
-    """What an audit needs of a case."""
-
-    @property
-    def claims(self) -> Claims: ...
-    @property
-    def registry_digest(self) -> str: ...
-    @property
-    def policy_digests(self) -> Mapping[str, str]: ...
-    def latest_pay_day(self, claim: Claim) -> date | None: ...
-    def pay_day(self, claim: Claim) -> date | None: ...
-    def duties(self, today: date) -> Iterable[Due]: ...
-    @property
-    def facts(self) -> Iterable[AuditedStep]: ...
-
-
 def audit(
     stored: Iterable[StoredEntry],
     case: AuditedCase | None = None,
@@ -56,13 +33,16 @@ def audit(
     kept_heads: Iterable[str] = (),
     kept: Kept | None = None,
     evidence: Callable[[Iterable[Entry]], tuple[Coverage, Sequence[Finding]]] | None = None,
+    bank: Any = None,
+    rules: Iterable[Rule] = RULES,
 ) -> AuditReport:
     """Audit a journal, alone or against the case that it was booked from.
 
     `year` limits the comparison to claims whose period begins in that calendar year. `as_of` is the day by which what
     is due must be booked: by default the last day of recording. `kept_heads` are heads that were kept from earlier
     audits or checkpoints, through which the journal must still pass. `kept` is what the store holds beside the entries;
-    `evidence` looks at the documents that the entries name.
+    `evidence` looks at the documents that the entries name. `bank` are the lines of bank statements. `rules` are asked
+    last, see `audit.rules`.
     """
     books = replayed(stored, kept_heads, kept)
     coverage = books.coverage
@@ -82,6 +62,10 @@ def audit(
         ]
     else:
         coverage += _compare(books, case, year, as_of or books.ledger.recorded)
+    about = Material(books.entries, books.ledger, as_of or books.ledger.recorded, case, bank)
+    for covered, found in asked(rules, about):
+        coverage.append(covered)
+        books.findings += found
     coverage.append(Coverage("bank statements matched", 0, 0, "not checked: none are read yet"))
     return AuditReport(tuple(coverage), tuple(books.findings), len(books.entries), books.ledger.head)
 

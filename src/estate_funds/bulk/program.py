@@ -10,6 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +27,7 @@ from estate_funds.bulk.rows import Rows, fields_of
 from estate_funds.bulk.wanted import STAYS, Wanted
 from estate_funds.calendar import Months
 from estate_funds.case import Case
-from estate_funds.errors import BulkError, CaseError, nearest
+from estate_funds.errors import BulkError, CaseError, InputError, nearest
 from estate_funds.policy import LEVELS, Ceiling, Document, Once
 from estate_funds.registry import Assessments, Estate, Headcount, Registry
 
@@ -62,6 +65,9 @@ class Program:
         `batch` has the columns of `columns`, ids of estates as strings or dictionary-encoded. Raises ColumnError, and
         CellError for the first wrong cell, at `place(row, column)`, rows from 0.
         """
+        if not isinstance(batch, pa.RecordBatch):
+            got, fix = type(batch).__name__, "a table has them: table.to_batches()"
+            raise InputError("not a batch of rows", got=got, wanted="a pyarrow.RecordBatch", fix=fix)
         how = self.worth if self.worth is not None else self.owed
         assert how is not None
         return how.assess(batch, place)
@@ -69,11 +75,13 @@ class Program:
     def explain(self, row: Mapping[str, object]) -> str:
         """The claims of one row, every line with clause, inputs and arithmetic, as the plain `assess` explains them.
 
-        `row` has the values of `columns` by name: texts, days, exact numbers. Of a household that an estate counts, the
-        claims of the estate are shown as if it had no other.
+        `row` has the values of `columns` by name: texts, days, exact numbers; InputError for one of another kind. Of a
+        household that an estate counts, the claims of the estate are shown as if it had no other.
         """
         if self.walk is None:
             raise BulkError("this program came from another process", fix="explain where it was compiled")
+        for column in self.columns:
+            _check_value(column, row.get(column.name))
         return "\n".join(claim.explain() for claim in self._claims(row))
 
     def _claims(self, row: Mapping[str, object]) -> Claims:
@@ -90,6 +98,21 @@ class Program:
             walk.document, walk.provision_id, walk.registry, walk.assessments,
             window=self.window, above=walk.above, below=walk.below,
         )  # fmt: skip
+
+
+def _check_value(column: Wanted, value: object) -> None:
+    """InputError for a value of another kind than the column's."""
+    kind = column.type
+    if pa.types.is_date32(kind):
+        fits, wanted = isinstance(value, date) and not isinstance(value, datetime), "a datetime.date"
+    elif pa.types.is_string(kind):
+        fits, wanted = isinstance(value, str), "a text"
+    elif pa.types.is_boolean(kind):
+        fits, wanted = isinstance(value, bool), "True or False"
+    else:
+        fits, wanted = isinstance(value, (int, Decimal, Fraction)), "an int, Decimal or Fraction"
+    if value is not None and not fits:
+        raise InputError("not a value of the column", where=column.name, got=repr(value), wanted=f"{wanted}, or None")
 
 
 def _with_row(walk: Walk, estate: Estate, row: Mapping[str, object]) -> Walk:
@@ -161,6 +184,9 @@ def compile_provision(
     below: Sequence[Document] = (),
 ) -> Program:
     """The same for a provision, an estate register, and assessments: see `assess`, which it is held equal to."""
+    if not isinstance(window, Months):
+        wanted, fix = "a calendar.Months", 'Months.parse("2024-01..2024-12")'
+        raise InputError("not a window of months", got=repr(window), wanted=wanted, fix=fix)
     provision = document.provision(provision_id)
     walk = Walk(document, provision_id, provision, registry, assessments, tuple(above), tuple(below))
     used = used_names(document, provision_id, provision)
