@@ -100,7 +100,7 @@ class Rule:
     """One thing that auditors look for: `says` what, `clause` on which ground, `clear` what would settle a finding.
 
     `over` gives what it looks at, one by one, which the coverage counts; `find` is given the material and the rule.
-    `needs` names what else must be there: "case", "bank".
+    `needs` names what else must be there: "case", "bank". `example` is one that it finds, for docs/findings.md.
     """
 
     name: str
@@ -111,6 +111,7 @@ class Rule:
     over: Callable[[Material], Sequence[object]]
     find: Callable[[Material, Rule], Iterable[Finding]]
     needs: tuple[str, ...] = ()
+    example: str = ""
 
     def found(
         self, what: str, *entries: Entry, where: str = "", got: str = "", wanted: str = "", clause: str = "",
