@@ -68,7 +68,9 @@ def _swapped_hands(about: Material, rule: Rule) -> Iterator[Finding]:
 
 
 def _cash_fen(entry: Entry) -> int:
-    return sum(fen for _, account, _, side, fen in entry.draft.postings if account == Account.CASH and side == C)
+    """The cash that an entry takes out of its funds, or brings back to them in red."""
+    paid = sum(fen for _, account, _, side, fen in entry.draft.postings if account == Account.CASH and side == C)
+    return abs(paid)
 
 
 # --- days ---------------------------------------------------------------------------------------------------------

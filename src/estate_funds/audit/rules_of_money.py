@@ -59,10 +59,10 @@ class _Ways:
         self.any = any(c != a and not self._lets_in(a, c) for a, c in chains)
 
     def _define(self, draft: Draft) -> None:
-        fund = next((term[1] for term in draft.terms if term[0] == "fund" and len(term) == 2), "")
+        fund = next((term[1] for term in draft.terms if len(term) == 2 and term[0] == "fund"), "")
         fence = self.fences.setdefault(fund, _Fence())
         for term in draft.terms:
-            if term[0] == "permit" and len(term) > 3:
+            if len(term) > 3 and term[0] == "permit":
                 fence.purposes.add(term[1])
                 fence.into.add(term[3])
 
@@ -176,7 +176,7 @@ def odd_fen(*, bound: Fraction = Fraction(1, 1_000), given_to: Mapping[tuple[str
     Who that is, `given_to` says by document and clause: the key and level of a fund, as "award-budget/district"; else
     the claims of the case; else, where several pairs of payers share under one clause, what most of them do. A sign
     test decides: where a fair coin would fall so one-sidedly with a chance of more than `bound`, there is no finding.
-    By default that is eleven entries of eleven. Where nothing says whose the odd fen is, nobody is found.
+    By default that is ten entries of ten. Where nothing says whose the odd fen is, nobody is found.
     """
     told = given_to or {}
 
@@ -203,7 +203,7 @@ def odd_fen(*, bound: Fraction = Fraction(1, 1_000), given_to: Mapping[tuple[str
         "divide as the clause says, and settle the difference between the payers",
         over=lambda about: [s for pairs in _splits(about).values() for splits in pairs.values() for s in splits],
         find=find,
-        example="Twelve awards of an odd number of fen, half each: eleven or more times the district pays the fen that "
+        example="Twelve awards of an odd number of fen, half each: twelve times the district pays the fen that "
         "its clause gives to the city.",
     )  # fmt: skip
 
