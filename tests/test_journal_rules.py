@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import runpy
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from fractions import Fraction
 from functools import cache
@@ -228,6 +232,26 @@ def test_findings_do_not_depend_on_the_order_of_a_dict(random: Any) -> None:
     other = case.material()
     other.ledger.balances, other.ledger.funds = dict(shuffled), dict(funds)
     assert findings(about) == findings(other)
+
+
+def test_findings_are_the_same_bytes_whatever_the_hash_seed() -> None:
+    code = "import test_journal_rules as t; print(t.as_json())"
+    made = []
+    for seed in ("1", "2"):
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *sys.path]),
+        }
+        made.append(
+            subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout
+        )
+    assert made[0] == made[1]
+    assert len(made[0]) > 10_000
+
+
+def as_json() -> str:
+    """All findings of the corpus."""
+    return json.dumps([asdict(finding) for case in FRAUDS for finding in findings(case.material())])
 
 
 def test_random_histories() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
@@ -61,6 +61,10 @@ def key_of(fund: str) -> str:
 
 def paying(about: Material) -> Sequence[Entry]:
     """The standing entries by which cash was paid on a promise, a claim, or outright."""
+    return about.once(_paying)
+
+
+def _paying(about: Material) -> Sequence[Entry]:
     return [
         entry
         for entry in about.standing
@@ -68,8 +72,13 @@ def paying(about: Material) -> Sequence[Entry]:
     ]
 
 
-def paid(about: Material) -> Iterator[Moved]:
+def paid(about: Material) -> Sequence[Moved]:
     """What each fund paid in each of these entries, but for what was claimed back whole since, in their order."""
+    return about.once(_paid)
+
+
+def _paid(about: Material) -> Sequence[Moved]:
+    rows: list[Moved] = []
     back = claimed_back(about)
     for entry in paying(about):
         draft = entry.draft
@@ -79,7 +88,8 @@ def paid(about: Material) -> Iterator[Moved]:
                 sums[fund] = sums.get(fund, 0) + fen
         for fund, fen in sums.items():
             if fen > back.get((fund, str(entry.seq)), 0):
-                yield Moved(entry, fund, fen, folded(draft.payee), draft.effective)
+                rows.append(Moved(entry, fund, fen, folded(draft.payee), draft.effective))
+    return rows
 
 
 def leaves(one: Moved) -> bool:
@@ -98,23 +108,35 @@ def claimed_back(about: Material) -> dict[tuple[str, str], int]:
     return sums
 
 
-def promised(about: Material) -> Iterator[Moved]:
+def promised(about: Material) -> Sequence[Moved]:
     """What each fund promised under a reference, and below 0 what it released, in the order of the journal."""
+    return about.once(_promised)
+
+
+def _promised(about: Material) -> Sequence[Moved]:
+    rows: list[Moved] = []
     for entry in about.standing:
         if entry.draft.kind not in (Kind.ENCUMBRANCE, Kind.RELEASE):
             continue
         for fund, account, _, side, fen in entry.draft.postings:
             if account == _ENCUMBERED:
                 signed = fen if side == C else -fen
-                yield Moved(entry, fund, signed, folded(entry.draft.payee), entry.draft.effective)
+                rows.append(Moved(entry, fund, signed, folded(entry.draft.payee), entry.draft.effective))
+    return rows
 
 
-def received(about: Material) -> Iterator[Moved]:
+def received(about: Material) -> Sequence[Moved]:
     """What each fund got from a source outside the books, in the order of the journal."""
+    return about.once(_received)
+
+
+def _received(about: Material) -> Sequence[Moved]:
+    rows: list[Moved] = []
     for entry in about.standing:
         for fund, account, source, side, fen in entry.draft.postings:
             if account in _SOURCES and side == C:
-                yield Moved(entry, fund, fen, folded(source), entry.draft.effective)
+                rows.append(Moved(entry, fund, fen, folded(source), entry.draft.effective))
+    return rows
 
 
 def median(amounts: Sequence[int]) -> int:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from estate_funds.assess import Claim, Claims
 from estate_funds.audit.report import Coverage, Finding, Severity
@@ -30,6 +30,7 @@ from estate_funds.funds import Account, Side
 from estate_funds.journal import Draft, Entry, Kind
 from estate_funds.ledger import Ledger
 
+T = TypeVar("T")
 _UNDOING = (Kind.REVERSAL, Kind.CORRECTION)
 _INCOME = (Account.FUNDING, Account.PAYABLE)
 
@@ -71,6 +72,17 @@ class Material:
     as_of: date
     case: AuditedCase | None = None
     bank: Any = None
+
+    @cached_property
+    def _made(self) -> dict[Callable[[Material], Any], Any]:
+        return {}
+
+    def once(self, make: Callable[[Material], T]) -> T:
+        """What several rules make of the material, made once: the value of a function that it is named by."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
     @cached_property
     def standing(self) -> tuple[Entry, ...]:

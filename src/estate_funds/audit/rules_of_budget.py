@@ -59,7 +59,7 @@ def appropriated_fen(entry: Entry, fund: str) -> int:
 
 
 def _idle(about: Material, rule: Rule) -> Iterator[Finding]:
-    for fund, budget in _budgets(about).items():
+    for fund, budget in about.once(_budgets).items():
         touched = sorted([*(day for day, fen in budget.used if fen > 0), *budget.ended])
         idle: dict[int, list[Entry]] = defaultdict(list)
         for entry in budget.appropriated:
@@ -87,7 +87,7 @@ def weak_utilisation(
     """
 
     def find(about: Material, rule: Rule) -> Iterator[Finding]:
-        for name, budget in _budgets(about).items():
+        for name, budget in about.once(_budgets).items():
             fund = about.ledger.funds.get(name)
             used: dict[int, int] = defaultdict(int)
             for day, fen in budget.used:

@@ -181,7 +181,7 @@ def voucher_gaps(*, least: int = 5, missing_percent: int = 20) -> Rule:
 
     def find(about: Material, rule: Rule) -> Iterator[Finding]:
         refused = _refused_keys(about)
-        for prefix, series in _series(about).items():
+        for prefix, series in about.once(_series).items():
             numbers = sorted(series)
             span = numbers[-1] - numbers[0] + 1
             sparse = (span - len(numbers)) * 100 > missing_percent * span
@@ -201,7 +201,7 @@ def voucher_gaps(*, least: int = 5, missing_percent: int = 20) -> Rule:
         "voucher-gaps", WARNING, "A gap in running numbers of vouchers, or a number that runs against the months.",
         "会计基础工作规范 51 (numbers without gaps: custom)",
         "show the cancelled voucher of the missing number, or the day of the one that is out of order",
-        over=lambda about: [n for s in _series(about).values() if len(s) >= least for n in s], find=find,
+        over=lambda about: [n for s in about.once(_series).values() if len(s) >= least for n in s], find=find,
         example="Vouchers 记-2024-001 to 记-2024-012 without 记-2024-007.",
     )  # fmt: skip
 

@@ -23,6 +23,7 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
 _BY_HAND = (Kind.TRANSFER, Kind.LOAN)
 _HANDED = (Account.TRANSFER_OUT.value, Account.DUE_FROM.value)
 _MOST_WEIGHT = 1_000  # no document divides by a finer share
+_MOST_NAMED = 20  # entries of one finding
 Payers = tuple[str, str]  # the funds, or the levels, of two payers
 
 
@@ -44,7 +45,7 @@ class _Ways:
         self.fences: dict[str, _Fence] = {}
         self.drafts: dict[int, Draft] = {}
         takers: dict[str, set[str]] = defaultdict(set)
-        by_hand: dict[str, set[str]] = defaultdict(set)
+        by_hand = set[str]()
         for entry in about.entries:
             draft = entry.draft
             if draft.kind in DEFINING:
@@ -54,9 +55,8 @@ class _Ways:
                     takers[giver].add(taker)
                     self.drafts[entry.seq] = draft
                     if draft.kind in _BY_HAND:
-                        by_hand[giver].add(taker)
-        chains = ((a, c) for a, then in takers.items() for b in then for c in by_hand.get(b, ()))
-        self.any = any(c != a and not self._lets_in(a, c) for a, c in chains)
+                        by_hand.add(giver)
+        self.any = any(taker in by_hand for then in takers.values() for taker in then)  # what came was handed on
 
     def _define(self, draft: Draft) -> None:
         fund = next((term[1] for term in draft.terms if len(term) == 2 and term[0] == "fund"), "")
@@ -110,14 +110,15 @@ def _sums(parts: Sequence[Part]) -> dict[tuple[str, str], tuple[int, list[int]]]
     for part in parts:
         pair = (part.way[0][1], part.fund)
         fen, seqs = sums.get(pair, (0, []))
-        seqs += [seq for seq, _ in part.way if seq not in seqs]
+        if len(seqs) < _MOST_NAMED:
+            seqs += [seq for seq, _ in part.way if seq not in seqs]
         sums[pair] = (fen + _standing_fen(part), seqs)
-    return {pair: (fen, sorted(seqs)[:20]) for pair, (fen, seqs) in sorted(sums.items()) if fen}
+    return {pair: (fen, sorted(seqs)[:_MOST_NAMED]) for pair, (fen, seqs) in sorted(sums.items()) if fen}
 
 
 def _diversion(about: Material, rule: Rule) -> Iterator[Finding]:
-    ways = _Ways(about)
-    traced = _traced(about) if ways.any else None
+    ways = about.once(_Ways)
+    traced = about.once(_traced) if ways.any else None
     if traced is None:
         return
     numbered = {entry.seq: entry for entry in about.entries}
@@ -136,22 +137,24 @@ def _diversion(about: Material, rule: Rule) -> Iterator[Finding]:
 
 
 def _commingling(about: Material, rule: Rule) -> Iterator[Finding]:
-    ways = _Ways(about)
-    traced = _traced(about) if ways.any else None
+    ways = about.once(_Ways)
+    traced = about.once(_traced) if ways.any else None
     if traced is None:
         return
     numbered = {entry.seq: entry for entry in about.entries}
-    for name in sorted(about.ledger.funds):
-        held = traced.held(name)
-        parts = [part for part in held if ways.astray(part)]
-        for (origin, fund), (fen, seqs) in _sums(parts).items():
-            yield rule.found(
-                f"{fund} holds money of {origin}, whose fence does not let it in",
-                *(numbered[seq] for seq in seqs if seq in numbered),
-                got=f"{format_yuan(fen)} of {format_yuan(sum(p.fen for p in held))} yuan",
-                wanted=f"money of {origin} in its own fund", clause=_clause(about, origin, rule), amount_fen=fen,
-                subject=fund,
-            )  # fmt: skip
+    cash: dict[str, int] = defaultdict(int)
+    parts: list[Part] = []
+    for part in traced.held_in_all():
+        cash[part.fund] += part.fen
+        if ways.astray(part):
+            parts.append(part)
+    for (origin, fund), (fen, seqs) in _sums(parts).items():
+        yield rule.found(
+            f"{fund} holds money of {origin}, whose fence does not let it in",
+            *(numbered[seq] for seq in seqs if seq in numbered),
+            got=f"{format_yuan(fen)} of {format_yuan(cash[fund])} yuan", wanted=f"money of {origin} in its own fund",
+            clause=_clause(about, origin, rule), amount_fen=fen, subject=fund,
+        )  # fmt: skip
 
 
 def _clause(about: Material, origin: str, rule: Rule) -> str:
@@ -187,7 +190,7 @@ def odd_fen(*, bound: Fraction = Fraction(1, 1_000), given_to: Mapping[tuple[str
             claim = claims.get(entry.draft.reference)
             return payer_funds(claim).get(fund) if claim is not None else None
 
-        for (document, clause, *levels), pairs in _splits(about).items():
+        for (document, clause, *levels), pairs in about.once(_splits).items():
             share = simplest_share([one for splits in pairs.values() for one in splits])
             if share is None:
                 continue
@@ -201,7 +204,7 @@ def odd_fen(*, bound: Fraction = Fraction(1, 1_000), given_to: Mapping[tuple[str
         "odd-fen", WARNING, "Of many amounts divided between two payers, the odd fen always falls on the wrong one.",
         "the document's clause on the odd fen; the sign test: custom",
         "divide as the clause says, and settle the difference between the payers",
-        over=lambda about: [s for pairs in _splits(about).values() for splits in pairs.values() for s in splits],
+        over=lambda about: [s for pairs in about.once(_splits).values() for splits in pairs.values() for s in splits],
         find=find,
         example="Twelve awards of an odd number of fen, half each: twelve times the district pays the fen that "
         "its clause gives to the city.",

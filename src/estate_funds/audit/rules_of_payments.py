@@ -105,7 +105,7 @@ def same_invoice(kinds: Sequence[str] = INVOICES) -> Rule:
         on: dict[str, list[Moved]] = defaultdict(list)
         for one in paid(about):
             if leaves(one):  # what a fund of these books took, it pays on by the same invoice
-                for digest in {digest for kind, digest in one.draft.evidence if _is_a(kind, kinds)}:
+                for digest in dict.fromkeys(digest for kind, digest in one.draft.evidence if _is_a(kind, kinds)):
                     on[digest].append(one)
         reported = set[tuple[int, ...]]()
         for digest, payments in on.items():
