@@ -6,12 +6,14 @@ Each case fills a `Town` through the ordinary verbs. What the gate would refuse 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from estate_funds.audit.rules import Material
+from estate_funds.audit.journal_rules import JOURNAL_RULES
+from estate_funds.audit.rules import Material, asked
 from estate_funds.calendar import Month
 from estate_funds.errors import Refusal
 from estate_funds.funds import Account, Fund, Permit
@@ -237,6 +239,13 @@ class Seeded:
         town = Town()
         self.build(town)
         return town.material(self.as_of)
+
+
+def as_json() -> str:
+    """All findings of all cases, for a comparison of runs."""
+    about = (case.material() for case in CASES)
+    found = (finding for material in about for _, some in asked(JOURNAL_RULES, material) for finding in some)
+    return json.dumps([asdict(finding) for finding in found], ensure_ascii=False)
 
 
 CASES: list[Seeded] = []
