@@ -58,16 +58,21 @@ def appropriated_fen(entry: Entry, fund: str) -> int:
     return sum(fen for f, account, _, side, fen in entry.draft.postings if (f, account, side) == (fund, _BUDGET, C))
 
 
+def _idle_years(budget: _Used, as_of: date) -> dict[int, list[Entry]]:
+    """The years of which nothing that was appropriated had been used when two more were over; what was, by year."""
+    touched = sorted([*(day for day, fen in budget.used if fen > 0), *budget.ended])
+    idle: dict[int, list[Entry]] = defaultdict(list)
+    for entry in budget.appropriated:
+        day, last = entry.draft.effective, entry.draft.effective.year + _LAPSE_YEARS
+        at = bisect_left(touched, day)
+        if as_of.year > last and (at == len(touched) or touched[at].year > last):
+            idle[day.year].append(entry)
+    return idle
+
+
 def _idle(about: Material, rule: Rule) -> Iterator[Finding]:
     for fund, budget in about.once(_budgets).items():
-        touched = sorted([*(day for day, fen in budget.used if fen > 0), *budget.ended])
-        idle: dict[int, list[Entry]] = defaultdict(list)
-        for entry in budget.appropriated:
-            day, last = entry.draft.effective, entry.draft.effective.year + _LAPSE_YEARS
-            at = bisect_left(touched, day)
-            if about.as_of.year > last and (at == len(touched) or touched[at].year > last):
-                idle[day.year].append(entry)
-        for year, entries in idle.items():
+        for year, entries in _idle_years(budget, about.as_of).items():
             fen = sum(appropriated_fen(entry, fund) for entry in entries)
             yield rule.found(
                 f"{fund} promised and spent nothing from {year} until the end of {year + _LAPSE_YEARS}", *entries[:20],
@@ -83,7 +88,7 @@ def weak_utilisation(
 
     A fund that carries forward may use its budget later: of that, less than `carried_share` by the end of the next
     year. Used is what was promised, spent or moved on, less what was released. What was appropriated after the month
-    `until_month` is not judged: it came too late to be used.
+    `until_month` is not judged: it came too late to be used. A year that `idle-appropriation` finds is not found again.
     """
 
     def find(about: Material, rule: Rule) -> Iterator[Finding]:
@@ -92,6 +97,7 @@ def weak_utilisation(
             used: dict[int, int] = defaultdict(int)
             for day, fen in budget.used:
                 used[day.year] += fen
+            idle = _idle_years(budget, about.as_of)
             in_time: dict[int, list[Entry]] = defaultdict(list)
             for entry in budget.appropriated:
                 if entry.draft.effective.month <= until_month:
@@ -101,7 +107,7 @@ def weak_utilisation(
                 carried = fund is not None and fund.carry_forward
                 last, least = (year + 1, carried_share) if carried else (year, share)
                 gone = sum(used[y] for y in range(year, last + 1))
-                if last < about.as_of.year and gone < least * fen:
+                if last < about.as_of.year and gone < least * fen and year not in idle:
                     yield rule.found(
                         f"{name} used less than {least} of its budget of {year}", *entries[:20],
                         got=f"{format_yuan(gone)} of {format_yuan(fen)} yuan",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import comb
@@ -173,6 +173,14 @@ class _Split(NamedTuple):
     other_fen: int
 
 
+class _Judged(NamedTuple):
+    """A split with a fen to spare: on whom it fell (1: the first payer), and whether on the wrong one."""
+
+    entry: Entry
+    side: int
+    wrong: bool
+
+
 def odd_fen(*, bound: Fraction = Fraction(1, 1_000), given_to: Mapping[tuple[str, str], str] | None = None) -> Rule:
     """The rule that finds odd fen that always fall on the payer to whom the clause does not give them.
 
@@ -184,28 +192,14 @@ def odd_fen(*, bound: Fraction = Fraction(1, 1_000), given_to: Mapping[tuple[str
     told = given_to or {}
 
     def find(about: Material, rule: Rule) -> Iterator[Finding]:
-        claims = {claim.claim_id: claim for claim in about.case.claims} if about.case is not None else {}
-
-        def of_claim(entry: Entry, fund: str) -> int | None:
-            claim = claims.get(entry.draft.reference)
-            return payer_funds(claim).get(fund) if claim is not None else None
-
-        for (document, clause, *levels), pairs in about.once(_splits).items():
-            share = simplest_share([one for splits in pairs.values() for one in splits])
-            if share is None:
-                continue
-            sides = {pair: _sides(splits, share) for pair, splits in pairs.items()}
-            taker = told.get((document, clause), "")
-            given = (1 if taker == levels[0] else -1) if taker in levels else _majority(sides)
-            for pair, found in sides.items():
-                yield from _one_sided(pair, found, given, of_claim, bound, rule)
+        for pair, judged in _judged(about, told):
+            yield from _one_sided(pair, judged, bound, rule)
 
     return Rule(
         "odd-fen", WARNING, "Of many amounts divided between two payers, the odd fen always falls on the wrong one.",
         "the document's clause on the odd fen; the sign test: custom",
         "divide as the clause says, and settle the difference between the payers",
-        over=lambda about: [s for pairs in about.once(_splits).values() for splits in pairs.values() for s in splits],
-        find=find,
+        over=lambda about: [one for _, judged in _judged(about, told) for one in judged], find=find,
         example="Twelve awards of an odd number of fen, half each: twelve times the district pays the fen that "
         "its clause gives to the city.",
     )  # fmt: skip
@@ -278,24 +272,36 @@ def one_sided_chance(against: int, of: int) -> Fraction:
     return Fraction(sum(comb(of, k) for k in range(against, of + 1)), 2**of)
 
 
-def _one_sided(
-    pair: Payers, found: Sequence[tuple[_Split, int]], given: int, of_claim: Callable[[Entry, str], int | None],
-    bound: Fraction, rule: Rule,
-) -> Iterator[Finding]:  # fmt: skip
-    against: dict[int, list[_Split]] = {1: [], -1: []}
-    judged = 0
-    for split, side in found:
-        owed = of_claim(split.entry, pair[0])
-        judged += owed is not None or given != 0
-        if (owed is not None and owed != split.one_fen) or (owed is None and given and side != given):
-            against[side].append(split)
-    for side, splits in against.items():
-        if splits and _unlikely(len(splits), judged, bound):
+def _judged(about: Material, told: Mapping[tuple[str, str], str]) -> Iterator[tuple[Payers, list[_Judged]]]:
+    """The splits with a fen to spare of which something says whose it is, by their two payers."""
+    claims = {claim.claim_id: claim for claim in about.case.claims} if about.case is not None else {}
+    for (document, clause, *levels), pairs in about.once(_splits).items():
+        share = simplest_share([one for splits in pairs.values() for one in splits])
+        if share is None:
+            continue
+        sides = {pair: _sides(splits, share) for pair, splits in pairs.items()}
+        taker = told.get((document, clause), "")
+        given = (1 if taker == levels[0] else -1) if taker in levels else _majority(sides)
+        for pair, found in sides.items():
+            judged = []
+            for split, side in found:
+                claim = claims.get(split.entry.draft.reference)
+                owed = payer_funds(claim).get(pair[0]) if claim is not None and not taker else None
+                if owed is not None or given:
+                    wrong = owed != split.one_fen if owed is not None else side != given
+                    judged.append(_Judged(split.entry, side, wrong))
+            yield pair, judged
+
+
+def _one_sided(pair: Payers, judged: Sequence[_Judged], bound: Fraction, rule: Rule) -> Iterator[Finding]:
+    for side in (1, -1):
+        wrong = [one.entry for one in judged if one.wrong and one.side == side]
+        if wrong and _unlikely(len(wrong), len(judged), bound):
             bearer, other = pair if side > 0 else pair[::-1]
             yield rule.found(
-                f"{bearer} bore the odd fen of {len(splits)} of {judged} amounts", *(s.entry for s in splits[:20]),
+                f"{bearer} bore the odd fen of {len(wrong)} of {len(judged)} amounts", *wrong[:20],
                 got=f"{bearer} and not {other}", wanted=f"the odd fen on {other}, as the clause has it",
-                amount_fen=len(splits), subject=bearer,
+                amount_fen=len(wrong), subject=bearer,
             )  # fmt: skip
 
 
