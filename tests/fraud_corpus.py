@@ -813,6 +813,11 @@ def it_lapsed_with_its_year(t: Town) -> None:
     t.close_year(2021)
 
 
+@innocent("idle-appropriation", date(2025, 1, 10))
+def a_rest_of_900_yuan(t: Town) -> None:
+    t.grant(CITY, 900, day(5, year=2021))
+
+
 @fraud("weak-utilisation", date(2025, 1, 10))
 def a_tenth_of_a_yearly_budget(t: Town) -> None:
     t.grant(YEARLY, 1_000_000, day(1))

@@ -97,7 +97,7 @@ def test_money_that_somebody_booked_all_the_same_is_found() -> None:
     with Books.open("memory", recorded_on=TODAY) as books:
         books.post(open_fund(fund, on=date(2015, 9, 1), hands=HANDS))
         books.post(appropriate(fund, "street", 5, on=date(2015, 9, 1), key="support", hands=HANDS))
-        assert {finding.rule for finding in books.audit(case, rules=()).findings} == {"no-source"}
+        assert {finding.rule for finding in books.audit(case).findings} == {"no-source"}
 
 
 def test_nothing_of_it_can_be_claimed_received_or_spent(folder: Path, edit: Edit) -> None:

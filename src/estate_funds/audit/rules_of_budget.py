@@ -19,6 +19,7 @@ from estate_funds.money import format_yuan
 WARNING = Severity.WARNING
 _BUDGET = Account.UNENCUMBERED.value
 _LAPSE_YEARS = 2
+MATERIAL_FEN = 1_000_000  # 10,000 yuan: of less, nobody is asked (custom)
 
 
 @dataclass(slots=True)
@@ -70,21 +71,37 @@ def _idle_years(budget: _Used, as_of: date) -> dict[int, list[Entry]]:
     return idle
 
 
-def _idle(about: Material, rule: Rule) -> Iterator[Finding]:
-    for fund, budget in about.once(_budgets).items():
-        for year, entries in _idle_years(budget, about.as_of).items():
-            fen = sum(appropriated_fen(entry, fund) for entry in entries)
-            yield rule.found(
-                f"{fund} promised and spent nothing from {year} until the end of {year + _LAPSE_YEARS}", *entries[:20],
-                got=f"{format_yuan(fen)} yuan appropriated in {year}", wanted="used within two years, or surplus",
-                amount_fen=fen, subject=fund,
-            )  # fmt: skip
+def idle_appropriation(*, at_least_fen: int = MATERIAL_FEN) -> Rule:
+    """The rule that finds budget of a year, of `at_least_fen` or more, of which nothing was used for two years.
+
+    That is until the end of the second year after; promised, spent, moved on and lapsed budget is not idle.
+    """
+
+    def find(about: Material, rule: Rule) -> Iterator[Finding]:
+        for fund, budget in about.once(_budgets).items():
+            for year, entries in _idle_years(budget, about.as_of).items():
+                fen = sum(appropriated_fen(entry, fund) for entry in entries)
+                if fen >= at_least_fen:
+                    yield rule.found(
+                        f"{fund} promised and spent nothing from {year} until the end of {year + _LAPSE_YEARS}",
+                        *entries[:20], got=f"{format_yuan(fen)} yuan appropriated in {year}",
+                        wanted="used within two years, or surplus", amount_fen=fen, subject=fund,
+                    )  # fmt: skip
+
+    return Rule(
+        "idle-appropriation", WARNING, "Budget appropriated, and nothing of it promised or spent for two years.",
+        "预算法 42 (article not verified): carried forward and unused for two years, it is surplus",
+        "promise it, move it where it is needed, or surrender it",
+        over=_appropriations, find=find,
+        example="500,000.00 appropriated in May 2021, and nothing promised by the end of 2023.",
+    )  # fmt: skip
 
 
 def weak_utilisation(
-    *, share: Fraction = Fraction(1, 2), carried_share: Fraction = Fraction(1, 10), until_month: int = 9
-) -> Rule:
-    """The rule that finds budgets of a year of which less than `share` was used by its end.
+    *, share: Fraction = Fraction(1, 2), carried_share: Fraction = Fraction(1, 10), until_month: int = 9,
+    at_least_fen: int = MATERIAL_FEN,
+) -> Rule:  # fmt: skip
+    """The rule that finds budgets of a year, of `at_least_fen` or more, of which less than `share` was used by its end.
 
     A fund that carries forward may use its budget later: of that, less than `carried_share` by the end of the next
     year. Used is what was promised, spent or moved on, less what was released. What was appropriated after the month
@@ -107,7 +124,8 @@ def weak_utilisation(
                 carried = fund is not None and fund.carry_forward
                 last, least = (year + 1, carried_share) if carried else (year, share)
                 gone = sum(used[y] for y in range(year, last + 1))
-                if last < about.as_of.year and gone < least * fen and year not in idle:
+                judged = fen >= at_least_fen and last < about.as_of.year and year not in idle
+                if judged and gone < least * fen:
                     yield rule.found(
                         f"{name} used less than {least} of its budget of {year}", *entries[:20],
                         got=f"{format_yuan(gone)} of {format_yuan(fen)} yuan",
@@ -124,15 +142,6 @@ def weak_utilisation(
     )  # fmt: skip
 
 
-BUDGET_RULES = (
-    Rule(
-        "idle-appropriation", WARNING, "Budget appropriated, and nothing of it promised or spent for two years.",
-        "预算法 42 (article not verified): carried forward and unused for two years, it is surplus",
-        "promise it, move it where it is needed, or surrender it",
-        over=_appropriations, find=_idle,
-        example="500,000.00 appropriated in May 2021, and nothing promised by the end of 2023.",
-    ),
-    weak_utilisation(),
-)  # fmt: skip
+BUDGET_RULES = (idle_appropriation(), weak_utilisation())
 
-__all__ = ["BUDGET_RULES", "appropriated_fen", "weak_utilisation"]
+__all__ = ["BUDGET_RULES", "MATERIAL_FEN", "appropriated_fen", "idle_appropriation", "weak_utilisation"]
