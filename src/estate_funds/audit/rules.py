@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from estate_funds.assess import Claim, Claims
 from estate_funds.audit.report import Coverage, Finding, Severity
@@ -30,6 +30,7 @@ from estate_funds.funds import Account, Side
 from estate_funds.journal import Draft, Entry, Kind
 from estate_funds.ledger import Ledger
 
+T = TypeVar("T")
 _UNDOING = (Kind.REVERSAL, Kind.CORRECTION)
 _INCOME = (Account.FUNDING, Account.PAYABLE)
 
@@ -73,6 +74,17 @@ class Material:
     bank: Any = None
 
     @cached_property
+    def _made(self) -> dict[Callable[[Material], Any], Any]:
+        return {}
+
+    def once(self, make: Callable[[Material], T]) -> T:
+        """What several rules make of the material, made once: the value of a function that it is named by."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
+
+    @cached_property
     def standing(self) -> tuple[Entry, ...]:
         """The entries that count: none that was undone, and none that undoes."""
         undone = self.ledger.reversed
@@ -100,7 +112,7 @@ class Rule:
     """One thing that auditors look for: `says` what, `clause` on which ground, `clear` what would settle a finding.
 
     `over` gives what it looks at, one by one, which the coverage counts; `find` is given the material and the rule.
-    `needs` names what else must be there: "case", "bank".
+    `needs` names what else must be there: "case", "bank". `example` is one that it finds, for docs/findings.md.
     """
 
     name: str
@@ -111,6 +123,7 @@ class Rule:
     over: Callable[[Material], Sequence[object]]
     find: Callable[[Material, Rule], Iterable[Finding]]
     needs: tuple[str, ...] = ()
+    example: str = ""
 
     def found(
         self, what: str, *entries: Entry, where: str = "", got: str = "", wanted: str = "", clause: str = "",

@@ -293,8 +293,11 @@ class Provenance:
 
     def held(self, fund: str) -> tuple[Part, ...]:
         """What a fund has left, layer by layer, the oldest first; it sums to its cash."""
-        mine = (layer for layer in self._layers.all if layer.left and layer.stock.fund == fund)
-        return tuple(Part(fund, "", at.receipt, at.left, at.way, 0, at.stand_ins) for at in mine)
+        return tuple(_left(layer) for layer in self._layers.all if layer.left and layer.stock.fund == fund)
+
+    def held_in_all(self) -> Iterator[Part]:
+        """What every fund has left, layer by layer, the oldest first."""
+        return (_left(layer) for layer in self._layers.all if layer.left)
 
     def by_source(self, fund: str | None = None) -> dict[str, Flow]:
         """What became of each source's money in a fund, or in all; over sources, `held` sums to the cash.
@@ -312,6 +315,11 @@ class Provenance:
     def to_text(self, seq: int) -> str:
         """Where the money of an entry came from, part by part, for people; amounts in yuan."""
         return entry_text(seq, self.of(seq), self.came_back(seq))
+
+
+def _left(layer: Layer) -> Part:
+    """What is left of a layer, as a part."""
+    return Part(layer.stock.fund, "", layer.receipt, layer.left, layer.way, 0, layer.stand_ins)
 
 
 def _part(move: _Used | _Yielded) -> Part:
