@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import random
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,11 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import ROOT
-from desk import AGENCY, CITY, QUEUE, SHARE, Desk, permit, restricted
+from desk import AGENCY, CITY, QUEUE, SHARE, Desk
 from estate_funds import Books
 from estate_funds.audit import AuditReport, audit
-from estate_funds.audit.bank import Bank, BankLine, Statement, masked
+from estate_funds.audit.bank import Bank, BankLine, Statement, is_person, masked, sort_key
 from estate_funds.audit.bank_rules import BANK_RULES
 from estate_funds.audit.matching import Movement, in_order, match, only_sum, paired
 from estate_funds.errors import (
@@ -29,9 +30,9 @@ from estate_funds.errors import (
     ControlTotalError,
     EstateFundsError,
     InputError,
-    InvariantBroken,
     TableError,
 )
+from estate_funds.exchange import bank as reading
 from estate_funds.exchange.bank import Told, read_statement, statement_of
 from estate_funds.exchange.bank_map import read_bank
 from estate_funds.journal import Draft, Entry, Kind
@@ -250,7 +251,7 @@ def test_workbooks(tmp_path: Path) -> None:
     rows: list[list[object]] = [
         [f"账号：{ACCOUNT}"],
         HEADER,
-        [datetime(2023, 1, 5), None, 1000, 1500.0, "南昌市财政局", 3600001, "拨款", 1],
+        [datetime(2023, 1, 5), None, 1000, 1500.0, "南昌市财政局", 3600001, "拨款", 1],  # noqa: DTZ001
         [44932, 200.5, None, 1299.5, FIRM, "1502000011112222", "保洁费", "A2"],
         ["2023年2月28日", 99.50000000000001, "", 1200, OTHER, None, "绿化", None],
         ["合计", 300.0, 1000.0],
@@ -269,7 +270,8 @@ def test_workbooks(tmp_path: Path) -> None:
     assert read_statement(path).lines[0].where.startswith("****8888.xlsx, sheet Sheet, row 2")
 
 
-def test_hostile_workbooks_are_refused() -> None:
+def test_hostile_workbooks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_BYTES", 4 << 20)
     pytest.importorskip("python_calamine")
     good = as_xlsx([HEADER, *THREE])
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
@@ -285,37 +287,29 @@ def test_hostile_workbooks_are_refused() -> None:
     sheet = "xl/worksheets/sheet1.xml"
     assert read(packed({})).lines
     far = parts[sheet].replace(b"</sheetData>", b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>')
-    bomb = b"<x>" + b" " * (300 << 20)
+    bomb = b"<x>" + b" " * (5 << 20)
     entity = parts[sheet].replace(b"<worksheet", b'<!DOCTYPE x [<!ENTITY a "aaaa">]><worksheet', 1)
     for content in (packed({sheet: far}), packed({"xl/media/a": bomb}), packed({sheet: b"<worksheet><sheetData><row"}),
                     packed({"xl/workbook.xml": b"no xml"}), good[:-30], good[:200], b"PK\x03\x04" + b"\x00" * 60):  # fmt: skip
         with pytest.raises(TableError):
             read(content)
-    try:
+    with suppress(TableError):
         assert read(packed({sheet: entity})).lines  # read as text or refused: never expanded
-    except TableError:
-        pass
     rng = random.Random(5)
     for _ in range(60):
         spoiled = bytearray(good)
         for _ in range(rng.randrange(1, 8)):
             spoiled[rng.randrange(len(spoiled))] = rng.randrange(256)
-        try:
+        with suppress(EstateFundsError):
             read(bytes(spoiled))
-        except EstateFundsError:
-            pass
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.one_of(st.text(max_size=8), st.sampled_from([*HEADER, "2023-01-05", "1.00", "合计"])), max_size=9), max_size=8))  # fmt: skip
 def test_any_table_is_read_or_refused(rows: list[list[str]]) -> None:
     for content in (as_csv(rows, "utf-8", ","), as_csv([HEADER, *rows], "utf-8", ",")) if _encodes(rows) else ():
-        try:
-            one = read(content)
-        except EstateFundsError as error:
-            assert not isinstance(error, InvariantBroken)
-        else:
-            assert one.lines or one.start
+        with suppress(EstateFundsError):  # and nothing else is ever raised
+            assert read(content).start
 
 
 def _encodes(rows: list[list[str]]) -> bool:
@@ -357,10 +351,8 @@ columns = { day = "Tag", out = "Minus", in = "Plus", name = "Wer" }
         ('["东湖区院一社区居委会专户"]', '["东湖区院一社区居委会专户"]\n"院二" = ["院一社区"]', "stands for two"),
     ]:  # fmt: skip
         (tmp_path / "bad.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
-        with pytest.raises(InputError, match="(?s).*") as caught:
+        with pytest.raises(InputError) as caught:
             read_bank([tmp_path / "a-1.csv", tmp_path / "b.csv"], tmp_path / "bad.toml")
-        import re
-
         assert re.search(words, str(caught.value)), str(caught.value)
 
 
@@ -738,6 +730,191 @@ def test_all_at_once_are_all_found(town: Town) -> None:
     assert set(wanted) <= set(found)
 
 
+# --- accounts, days and balances ----------------------------------------------------------------------------------
+
+
+def test_what_no_statement_tells_is_said_and_not_found(town: Town) -> None:
+    town.pay(45_000, on=day(5, 20))  # after the last day told: nothing can be said of it
+    report = town.audit(end=day(5, 15))
+    assert report.findings == ()
+    (covered,) = (c for c in report.coverage if c.what.startswith("entries with cash"))
+    assert (covered.checked, covered.of) == (4, 4)
+    assert covered.note == "not checked: 1 entry with cash outside the funds and days of the statements"
+    assert not covered.complete
+    assert "entries with cash found in bank statements" in report.verdict
+    assert town.found(end=day(6, 25)) == ["bank-payment-missing"]
+
+
+def test_what_is_too_new_is_said_and_not_found(town: Town) -> None:
+    town.line(day(4, 2), 600_000, "江西铁塔有限公司")
+    town.pay(45_000, on=day(6, 25))
+    report = town.audit(as_of=day(4, 5))
+    assert report.findings == ()
+    notes = {c.what: c.note for c in report.coverage}
+    assert notes["bank statements matched"] == "1 too new to be booked"
+    assert notes["entries with cash found in bank statements"] == "1 under way, or before the first day told"
+    assert report.bank is not None
+    (position,) = report.bank.positions
+    assert [item.fen for item in position.books_only] == [-45_000]
+    assert [item.fen for item in position.bank_only] == [600_000]
+    assert position.difference_fen == 0
+    assert town.found(as_of=day(4, 20)) == ["bank-receipt-unbooked"]
+
+
+def test_what_left_before_the_first_day_told(town: Town) -> None:
+    town.lines = [line for line in town.lines if line.day > day(2, 1)]
+    town.opening_fen = 5_000_000 - 120_000
+    town.lines = [line for line in town.lines if line.fen != -120_000]
+    entry = next(e for e in town.entries if e.draft.effective == day(2, 1))
+    report = town.audit(start=day(2, 1))
+    assert report.findings == ()  # the opening balance has it
+    assert report.bank is not None
+    (one,) = (one for one in report.bank.matches if one.before)
+    assert [move.seq for move in one.movements] == [entry.seq]
+    town.opening_fen += 120_000
+    assert town.found(start=day(2, 1)) == ["bank-payment-missing"]  # it has not
+    untold = town.audit(start=day(2, 1), opening_fen=None, closing_fen=None)
+    assert untold.findings == ()
+    assert "no balances in the statements" in untold.to_text()
+
+
+def test_two_statements_of_one_account(town: Town) -> None:
+    whole = town.statement()
+    cut, first = day(2, 5), [line for line in whole.lines if line.day <= day(2, 5)]
+    middle = sum(line.fen for line in first)
+    one = replace(whole, end=cut, lines=tuple(first), closing_fen=middle)
+    rest = tuple(line for line in whole.lines if line.day > cut)
+    other = replace(whole, start=cut + timedelta(days=1), lines=rest, opening_fen=middle)
+    overlapping = replace(whole, start=day(2, 1), lines=whole.lines[1:], opening_fen=first[0].fen)
+    for bank in ((one, other), (other, one), (one, overlapping), (whole, whole)):
+        report = town.audit(Bank(bank))
+        assert report.findings == ()
+        assert next(c for c in report.coverage if c.what == "bank statements matched").of == 4
+    changed = replace(other, opening_fen=middle - 5, closing_fen=(other.closing_fen or 0) - 5)
+    assert town.found(Bank((one, changed))) == ["bank-balance", "bank-gap"]
+    lost = replace(other, start=day(3, 1), lines=rest[1:], opening_fen=middle - 80_050)
+    assert town.found(Bank((one, lost))) == ["bank-gap"]  # and no payment is missing on days that are not told
+
+
+def test_accounts_of_several_funds() -> None:
+    town = Town()
+    town.receive(1_000_000, bank=OPEN)
+    town.book(town.moving(SHARE, QUEUE, 10_000, "bridge", on=day(4, 1)))
+    together = town.statement(funds=(SHARE.fund_id, QUEUE.fund_id))
+    assert town.audit(Bank((together,))).findings == ()  # both funds lie in one account: no money moved
+    own = replace(town.statement(), funds=(SHARE.fund_id,))
+    assert town.found(Bank((own,))) == ["bank-payment-missing"]
+    out = BankLine(ACCOUNT, day(4, 2), -10_000, "q", where="a, row 9")
+    into = BankLine("77", day(4, 2), 10_000, "k", where="b, row 2")
+    taker = Statement("77", START, END, (into,), funds=(QUEUE.fund_id,), opening_fen=0, closing_fen=10_000)
+    giver = replace(own, lines=(*own.lines, out), closing_fen=990_000)
+    both = town.audit(Bank((giver, taker)))
+    assert both.findings == ()
+    assert both.bank is not None
+    assert [p.accounts for p in both.bank.positions] == [(ACCOUNT,), ("77",)]
+    assert town.found(Bank((giver, replace(taker, lines=(), closing_fen=0)))) == ["bank-receipt-missing"]
+    with pytest.raises(InputError, match="never opened"):
+        town.audit(Bank((replace(own, funds=("share/community/j",)),)))
+
+
+def test_between_accounts_that_hold_a_fund_together(town: Town) -> None:
+    town.line(day(4, 2), -900_000, HOLDER, other_account="99", text="转定期")
+    term = BankLine("99", day(4, 2), 900_000, HOLDER, other_account=ACCOUNT, where="term.csv, row 2")
+    deposit = Statement("99", START, END, (term,), HOLDER, opening_fen=0, closing_fen=900_000)
+    report = town.audit(Bank((town.statement(), deposit)))
+    assert report.findings == ()
+    assert report.bank is not None
+    assert [p.bank_fen for p in report.bank.positions] == [4_833_250]
+    assert town.found() == ["bank-own-account"]
+    term_later = replace(term, day=day(4, 5))
+    halfway = replace(town.statement(), end=day(4, 3))
+    report = town.audit(Bank((halfway, replace(deposit, lines=(term_later,), end=day(4, 6)))))
+    assert report.bank is not None
+    (position,) = report.bank.positions
+    assert (position.on, position.difference_fen, [i.fen for i in position.bank_only]) == (day(4, 3), 0, [-900_000])
+
+
+def test_alike_ones_are_matched_as_a_set_and_say_so(town: Town) -> None:
+    for number in range(3):
+        town.pay(64_800, on=day(4, 1 + number), payee=f"第{number}维修队", bank=day(4, 4), name="")
+    report = town.audit()
+    assert report.findings == ()
+    assert report.bank is not None
+    assert sum(one.alike for one in report.bank.matches) == 3
+    assert "3 only as a set of alike ones" in report.to_text()
+    town.line(day(4, 5), -64_800)
+    (finding,) = town.audit().findings
+    assert finding.rule == "bank-payment-unbooked"
+    assert "one of 4 lines and 3 entries of one amount: which is which cannot be told" in finding.got
+
+
+def test_sums_that_could_be_two_things_are_not_picked(town: Town) -> None:
+    for fen in (10_000, 20_000, 30_000):
+        town.pay(fen, on=day(4, 1))
+    town.line(day(4, 2), -30_000, FIRM)
+    town.line(day(4, 3), -30_000, FIRM)
+    assert town.found() == []  # the one that is exact, and the sum that is left
+    town.pay(31_000, on=day(5, 8))
+    town.pay(41_000, on=day(5, 8))
+    town.pay(51_000, on=day(5, 9))
+    town.pay(21_000, on=day(5, 9))
+    town.line(day(5, 9), -72_000, FIRM)
+    found = town.audit().findings
+    assert "several sums fit: which, cannot be told" in next(f.got for f in found if "unbooked" in f.rule)
+
+
+def test_a_reference_that_both_name(town: Town) -> None:
+    promised = town.promise(SHARE, 45_000, "HT-2022-017", payee=FIRM, on=day(4, 1))
+    assert promised
+    town.spend(SHARE, 45_000, against="HT-2022-017", payee=FIRM, on=day(4, 1))
+    town.pay(45_000, on=day(4, 2))
+    town.line(day(4, 3), -45_000, FIRM, text="付合同HT-2022-017款")
+    report = town.audit()
+    assert [f.entries for f in report.findings] == [(town.entries[-1].seq,)]
+    assert report.bank is not None
+    assert any(one.why == "both name HT-2022-017, 2 days after it was booked" for one in report.bank.matches)
+
+
+def test_accounts_and_people_are_not_printed_in_full() -> None:
+    assert masked("付 6222020200112230 身份证36010219800101123X") == "付 ****2230 身份证****123X"
+    assert masked("1502 2020 0900 8888 888") == "****8888"
+    assert [is_person(name) for name in ("王小明", "司马光", "阿依古丽·买买提", "院一社区", "方正物业", "Li Ming", "")] == [
+        True, True, True, False, False, False, False,
+    ]  # fmt: skip
+
+
+def test_the_command(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from estate_funds.cli import app
+
+    town = Town()
+    ledger = tmp_path / "books.db"
+    town.receive(1_000_000, bank=OPEN)
+    town.pay(45_000, on=day(4, 1), bank=day(4, 2), name=PERSON)
+    with Books.open(str(ledger), recorded_on=date(2026, 1, 1)) as books:
+        books.post([entry.draft for entry in town.entries])
+    rows = [[HEADER[0], "收入", "支出", "余额", "对方户名"], [str(OPEN), "10,000.00", "", "10,000.00", TREASURY],
+            ["2022-04-02", "", "450.00", "9,550.00", PERSON]]  # fmt: skip
+    statement, names = tmp_path / "s.csv", tmp_path / "map.toml"
+    statement.write_bytes(as_csv(rows, "gb18030"))
+    names.write_text('[names]\n"江西宏达物业有限公司" = ["张小三"]\n', encoding="utf-8")
+    run = CliRunner().invoke
+    result = run(app, ["audit", str(ledger), "--bank", str(statement)])
+    assert result.exit_code == 1
+    assert "[error] bank-to-person: money to a private person whom the books do not pay  450.00 yuan" in result.output
+    assert PERSON not in result.output
+    result = run(app, ["audit", str(ledger), "--bank", str(statement), "--bank-map", str(names), "--json"])
+    said = json.loads(result.output)
+    assert {finding["rule"] for finding in said["findings"]} == {"evidence-missing"}  # no folder is beside this ledger
+    assert said["bank"]["positions"][0]["bank_fen"] == said["bank"]["positions"][0]["books_fen"] == 955_000
+    assert [one["entries"] for one in said["bank"]["matches"]] == [[5], [6]]
+    again = run(app, ["audit", str(ledger), "--bank", str(statement), "--bank-map", str(names), "--json"])
+    assert again.output == result.output
+    assert run(app, ["audit", str(ledger), "--bank-map", str(names)]).exit_code == 2
+    assert run(app, ["audit", str(ledger), "--bank", str(tmp_path / "none.csv")]).exit_code == 2
+
+
 # --- properties of matching ---------------------------------------------------------------------------------------
 
 
@@ -764,8 +941,6 @@ BANK = Bank((Statement(ACCOUNT, START, END, ()),))
 
 
 def matched(movements: list[Movement], lines: list[BankLine]):  # type: ignore[no-untyped-def]
-    from estate_funds.audit.bank import sort_key
-
     return match(BANK, sorted(lines, key=sort_key), movements)
 
 

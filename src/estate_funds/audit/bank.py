@@ -202,13 +202,15 @@ def plain_name(name: str) -> str:
 
 @lru_cache(maxsize=65536)
 def is_person(name: str) -> bool:
-    """Whether a name looks like that of a private person: two to four characters that begin with a surname.
+    """Whether a name looks like that of a private person: two to four characters that begin with a surname, or a ·.
 
     >>> [is_person(name) for name in ("张三", "欧阳小明", "宏达物业", "张家村", "李记保洁")]
     [True, True, False, False, False]
     """
     plain = unicodedata.normalize("NFKC", name).replace(" ", "")
-    return bool(_HAN.fullmatch(plain)) and plain[0] in _SURNAMES and not plain.endswith(_NO_PEOPLE)
+    if not _HAN.fullmatch(plain) or plain.endswith(_NO_PEOPLE):
+        return False
+    return "·" in plain or plain[0] in _SURNAMES
 
 
 def shown_name(name: str) -> str:

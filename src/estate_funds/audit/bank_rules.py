@@ -9,10 +9,9 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
-from estate_funds.audit.bank import BankLine, is_card, is_person, masked
+from estate_funds.audit.bank import BankLine, masked
 from estate_funds.audit.matching import Match, Movement
 from estate_funds.audit.reconcile import Position, Reconciled
 from estate_funds.audit.report import Finding, Severity
@@ -76,49 +75,9 @@ def _accounts(about: Material) -> Sequence[object]:
 # --- where a payment went -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Payment:
-    """A line by which money left, and the entries that it was matched to, if any."""
-
-    line: BankLine
-    movements: tuple[Movement, ...]
-    sort: str  # own, person, other, unbooked
-
-
-def _payments(about: Material) -> Iterator[_Payment]:
-    """Every line out that is not as the books say, and in what way."""
-    bank = _bank(about)
-    for pool in bank.pools:
-        own = {bank.bank.key(holder) for holder in pool.holders}
-        for one in pool.matched.matches:
-            for line in one.lines if one.movements else ():
-                if line.fen < 0 and line.name and not _as_booked(bank, line, one.movements):
-                    sort = _sort(bank, line, own) or ("other" if len(one.movements) == 1 else "")
-                    if sort:
-                        yield _Payment(line, one.movements, sort)
-        for line in pool.unbooked:
-            if line.fen < 0:
-                yield _Payment(line, (), _sort(bank, line, own) or "unbooked")
-
-
-def _as_booked(bank: Reconciled, line: BankLine, movements: Iterable[Movement]) -> bool:
-    """Whether a line went to one whom the books name; where they name nobody, nothing can be said."""
-    names = {name for move in movements for name in move.names}
-    key = bank.bank.key(line.name)
-    return not names or any(bank.bank.agree(key, name) for name in names)
-
-
-def _sort(bank: Reconciled, line: BankLine, own: set[str]) -> str:
-    if line.name and bank.bank.key(line.name) in own:
-        return "own"
-    if is_person(line.name) or (not line.name and is_card(line.other_account)):
-        return "person"
-    return ""
-
-
 def _misdirected(about: Material, rule: Rule, sort: str, what: str) -> Iterator[Finding]:
     bank = _bank(about)
-    for paid in _payments(about):
+    for paid in bank.astray:
         if paid.sort == sort:
             line, entries = paid.line, [move.entry for move in paid.movements]
             wanted = ", ".join(sorted({masked(entry.draft.payee) for entry in entries if entry.draft.payee}))

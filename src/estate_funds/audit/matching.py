@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +23,7 @@ from estate_funds.text import counted
 
 MOST_PARTS = 12  # that are tried for a sum
 _MANY = 64
+_SEVERAL = "several sums fit: which, cannot be told"
 _TOKEN = re.compile(r"[0-9A-Z][0-9A-Z._/#-]{3,}")
 _BATCH = re.compile("代发|批量|代付|集中支付|汇总|合计|BATCH|BULK|PAYROLL")
 T = TypeVar("T", bound=Hashable)
@@ -298,8 +299,9 @@ class _Matcher:
                 self.notes[self.lines[line]] = f"one {most}: which is which cannot be told"
             for move in moves:
                 self.notes[self.movements[move].seq] = f"one {most}: which is which cannot be told"
-        why = f"amount and days, {len(pairs)} alike: which is which cannot be told"
-        self.take([line for line, _ in pairs], sorted(move for _, move in pairs), why, alike=True)
+        for line, move in pairs:
+            why = f"amount and days, one of {len(pairs)} alike: which is which cannot be told"
+            self.take([line], [move], why, alike=True)
 
     # --- several to one ---
 
@@ -313,18 +315,26 @@ class _Matcher:
         )
         by_fen = _by(self.free_lines, lambda at: self.lines[at].fen)
         for key in keys if by_fen else ():
+            fits: list[tuple[int, list[int]]] = []
             for group in self._groups(self.free_moves, key, lambda at: self.movements[at].fen > 0):
-                fits = [
-                    at
-                    for at in by_fen.get(sum(self.movements[one].fen for one in group), ())
-                    if at in self.free_lines and self._together(at, group)
-                ]
-                near = [at for at in fits if abs(self.line_day[at] - self.move_day[group[0]]) <= self.bank.days]
-                if len(near) == 1:
-                    self.take(near, group, f"one line for {len(group)} entries of a day")
-                else:
-                    self._several(near)
+                for at in by_fen.get(sum(self.movements[one].fen for one in group), ()):
+                    near = abs(self.line_day[at] - self.move_day[group[0]]) <= self.bank.days
+                    if near and at in self.free_lines and self._together(at, group):
+                        fits.append((at, group))
+            for line, group in self._clear(fits, lambda at: self.lines[at]):
+                self.take([line], group, f"one line for {len(group)} entries of a day")
         self._by_parts()
+
+    def _clear(self, fits: list[tuple[int, list[int]]], named: Callable[[int], object]) -> list[tuple[int, list[int]]]:
+        """Of one and a group that fit, those of which each fits nothing else; the others are undecided from now on."""
+        ones, groups = Counter(one for one, _ in fits), Counter(group[0] for _, group in fits)
+        found = []
+        for one, group in fits:
+            if ones[one] == groups[group[0]] == 1 and self.notes.get(named(one)) != _SEVERAL:
+                found.append((one, group))
+            else:
+                self.notes[named(one)] = _SEVERAL
+        return found
 
     def _together(self, line: int, moves: Sequence[int]) -> bool:
         """Whether a line can be for several entries: its name is that of each, or it names nobody, or a batch."""
@@ -337,6 +347,8 @@ class _Matcher:
         """Any few entries near a line whose sum it is, where there is one such sum."""
         index = sorted((self.move_day[at], at) for at in self.free_moves)
         for line in list(self.free_lines):
+            if self.notes.get(self.lines[line]) == _SEVERAL:
+                continue
             near = self._near(index, self.line_day[line], self.free_moves)
             total = self.lines[line].fen
             parts = [at for at in near if _part(self.movements[at].fen, total)]
@@ -345,7 +357,7 @@ class _Matcher:
             if count == 1:
                 self.take([line], [parts[at] for at in found], f"one line for {len(found)} entries, the only sum")
             elif count:
-                self._several([line])
+                self.notes[self.lines[line]] = _SEVERAL
 
     def sums_of_lines(self) -> None:
         """One entry that is several lines: paid in parts, or income of a day or month booked at once."""
@@ -360,20 +372,20 @@ class _Matcher:
         )
         by_fen = _by(self.free_moves, lambda at: self.movements[at].fen)
         for key, within in keys if by_fen else ():
+            fits: list[tuple[int, list[int]]] = []
             for group in self._groups(self.free_lines, key, lambda at: self.lines[at].fen > 0):
                 low = self.line_day[group[0]] - self.bank.days
                 high = max(self.line_day[group[-1]], self.line_day[group[0]] + within) + self.bank.days
-                fits = [
-                    at
-                    for at in by_fen.get(sum(self.lines[one].fen for one in group), ())
-                    if at in self.free_moves
-                    and low <= self.move_day[at] <= high
-                    and all(self._together(one, [at]) for one in group)
-                ]
-                if len(fits) == 1:
-                    self.take(group, fits, f"{len(group)} lines for one entry")
+                for at in by_fen.get(sum(self.lines[one].fen for one in group), ()):
+                    near = low <= self.move_day[at] <= high
+                    if near and at in self.free_moves and all(self._together(one, [at]) for one in group):
+                        fits.append((at, group))
+            for move, group in self._clear(fits, lambda at: self.movements[at].seq):
+                self.take(group, [move], f"{len(group)} lines for one entry")
         index = sorted((self.line_day[at], at) for at in self.free_lines)
         for move in list(self.free_moves):
+            if self.notes.get(self.movements[move].seq) == _SEVERAL:
+                continue
             near = self._near(index, self.move_day[move], self.free_lines)
             parts = [at for at in near if _part(self.lines[at].fen, self.movements[move].fen)]
             parts = [at for at in parts if self._together(at, [move])]
@@ -381,7 +393,7 @@ class _Matcher:
             if count == 1:
                 self.take([parts[at] for at in found], [move], f"{len(found)} lines for one entry, the only sum")
             elif count:
-                self.notes[self.movements[move].seq] = "several sums of lines fit: which, cannot be told"
+                self.notes[self.movements[move].seq] = _SEVERAL
 
     def _groups(
         self, free: Iterable[int], key: Callable[[int], Hashable], into: Callable[[int], bool]
@@ -397,10 +409,6 @@ class _Matcher:
         low = bisect_left(index, (day - self.bank.days, -1))
         high = bisect_right(index, (day + self.bank.days, len(index) + len(self.lines) + len(self.movements)))
         return [at for _, at in index[low:high] if at in free] if high - low <= _MANY else []
-
-    def _several(self, lines: Iterable[int]) -> None:
-        for at in lines:
-            self.notes[self.lines[at]] = "several sums of entries fit: which, cannot be told"
 
     # --- late ---
 
@@ -519,7 +527,7 @@ def _sums(amounts: Sequence[int]) -> dict[int, list[int]]:
     """The sums of all choices of amounts, each with the choices that make it, as bits."""
     sums: dict[int, list[int]] = {0: [0]}
     for at, amount in enumerate(amounts):
-        for reached, masks in list(sums.items()):
+        for reached, masks in [(one, tuple(of)) for one, of in sums.items()]:
             sums.setdefault(reached + amount, []).extend([mask | 1 << at for mask in masks])
     return sums
 

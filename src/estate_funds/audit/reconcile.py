@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import accumulate
 from operator import itemgetter
 
-from estate_funds.audit.bank import Bank, BankLine, Statement, covered_days, masked, sort_key
+from estate_funds.audit.bank import Bank, BankLine, Statement, covered_days, is_card, is_person, masked, sort_key
 from estate_funds.audit.matching import Match, Matched, Movement, match, only_sum
 from estate_funds.audit.report import Coverage
 from estate_funds.errors import InputError, nearest
@@ -146,6 +146,19 @@ class Pool:
         return tuple(line for line in self.matched.lines if line not in self.new)
 
 
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """A line by which money left, and the entries that it was matched to, if any: not as they say, and of which sort.
+
+    `own`: to another account of the holder; `person`: to a private person; `other`: to somebody else than the books
+    say; `unbooked`: no entry has it.
+    """
+
+    line: BankLine
+    movements: tuple[Movement, ...]
+    sort: str
+
+
 @dataclass(frozen=True)
 class Reconciled:
     """Banks and books side by side: what rules about the bank look at."""
@@ -173,6 +186,11 @@ class Reconciled:
     def positions(self) -> tuple[Position, ...]:
         """The bank reconciliation statements, by accounts and days."""
         return tuple(one for pool in self.pools for one in pool.positions)
+
+    @cached_property
+    def astray(self) -> tuple[Astray, ...]:
+        """Every line by which money left otherwise than the books say."""
+        return tuple(one for pool in self.pools for one in _astray(self.bank, pool))
 
     def note(self, of: object) -> str:
         """What there is to say of a line, or of the number of an entry, that is left."""
@@ -218,6 +236,34 @@ class Reconciled:
             "lines_left": [line.where for pool in self.pools for line in pool.matched.lines],
             "entries_left": [move.seq for pool in self.pools for move in pool.matched.movements],
         }
+
+
+def _astray(bank: Bank, pool: Pool) -> Iterator[Astray]:
+    own = {bank.key(holder) for holder in pool.holders}
+    for one in pool.matched.matches:
+        for line in one.lines if one.movements else ():
+            if line.fen < 0 and line.name and not _as_booked(bank, line, one.movements):
+                sort = _sort(bank, line, own) or ("other" if len(one.movements) == 1 else "")
+                if sort:
+                    yield Astray(line, one.movements, sort)
+    for line in pool.unbooked:
+        if line.fen < 0:
+            yield Astray(line, (), _sort(bank, line, own) or "unbooked")
+
+
+def _as_booked(bank: Bank, line: BankLine, movements: Iterable[Movement]) -> bool:
+    """Whether a line went to one whom the books name; where they name nobody, nothing can be said."""
+    names = {name for move in movements for name in move.names}
+    key = bank.key(line.name)
+    return not names or key in names or any(bank.agree(key, name) for name in names)
+
+
+def _sort(bank: Bank, line: BankLine, own: set[str]) -> str:
+    if line.name and bank.key(line.name) in own:
+        return "own"
+    if is_person(line.name) or (not line.name and is_card(line.other_account)):
+        return "person"
+    return ""
 
 
 # --- from statements and entries ----------------------------------------------------------------------------------
@@ -459,4 +505,4 @@ def _balance(held: Sequence[Statement], on: date) -> int | None:
     return None
 
 
-__all__ = ["Item", "Pool", "Position", "Reconciled", "reconcile"]
+__all__ = ["Astray", "Item", "Pool", "Position", "Reconciled", "reconcile"]
