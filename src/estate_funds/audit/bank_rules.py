@@ -16,7 +16,7 @@ from estate_funds.audit.matching import Match, Movement
 from estate_funds.audit.reconcile import Position, Reconciled
 from estate_funds.audit.report import Finding, Severity
 from estate_funds.audit.rules import Material, Rule
-from estate_funds.journal import Kind
+from estate_funds.journal import Entry, Kind
 from estate_funds.money import format_yuan
 from estate_funds.text import counted
 
@@ -83,9 +83,13 @@ def _misdirected(about: Material, rule: Rule, sort: str, what: str) -> Iterator[
             wanted = ", ".join(sorted({masked(entry.draft.payee) for entry in entries if entry.draft.payee}))
             said = f"{line.day} {line.who} {masked(line.text)}".strip() + _noted(bank, line)
             yield rule.found(
-                what, *entries, where=line.where, got=said, wanted=wanted or "an entry", amount_fen=line.out_fen,
-                subject=line.who if line.name else "",
+                what, *entries, where=_place(entries, (line,)), got=said, wanted=wanted or "an entry",
+                amount_fen=line.out_fen, subject=line.who if line.name else "",
             )  # fmt: skip
+
+
+def _place(entries: Iterable[Entry], lines: Iterable[BankLine]) -> str:
+    return ", ".join([*(f"entry {entry.seq} ({entry.draft.key})" for entry in entries), *(one.where for one in lines)])
 
 
 def _noted(bank: Reconciled, of: object) -> str:
@@ -117,8 +121,7 @@ def _missing(about: Material, rule: Rule, sign: int, what: str) -> Iterator[Find
     for pool in bank.pools:
         for move in pool.missing:
             if move.fen * sign > 0:
-                draft, told = move.entry.draft, f"no line within {counted(bank.bank.late_days, 'day')}"
-                got = f"{told}{_noted(bank, move.seq)}"
+                draft, got = move.entry.draft, f"no line that fits{_noted(bank, move.seq)}"
                 wanted = f"{format_yuan(abs(move.fen))} yuan near {draft.effective}"
                 yield rule.found(
                     what, move.entry, got=got, wanted=wanted, amount_fen=abs(move.fen), subject=masked(draft.payee)
@@ -159,7 +162,7 @@ def _late(about: Material, rule: Rule) -> Iterator[Finding]:
             )
             entries = [move.entry for move in one.movements]
             wanted = f"within {counted(most, 'day')}"
-            where = ", ".join(line.where for line in one.lines)
+            where = _place(entries, one.lines)
             fen = sum(abs(line.fen) for line in one.lines)
             yield rule.found(what, *entries, where=where, got=f"{days} days", wanted=wanted, amount_fen=fen)
 
@@ -185,7 +188,7 @@ def _round_trips(about: Material, rule: Rule) -> Iterator[Finding]:
                 days = counted((back.day - first.day).days, "day")
                 got = f"{format_yuan(abs(first.fen))} on {first.day}, {format_yuan(abs(back.fen))} on {back.day}"
                 yield rule.found(
-                    f"{way} to where it came from within {days}", *entries, where=f"{first.where}; {back.where}",
+                    f"{way} to where it came from within {days}", *entries, where=_place(entries, (first, back)),
                     got=got, wanted="an entry that says what is given back, and why", amount_fen=abs(back.fen),
                     subject=first.who,
                 )  # fmt: skip

@@ -318,8 +318,8 @@ class _Matcher:
             fits: list[tuple[int, list[int]]] = []
             for group in self._groups(self.free_moves, key, lambda at: self.movements[at].fen > 0):
                 for at in by_fen.get(sum(self.movements[one].fen for one in group), ()):
-                    near = abs(self.line_day[at] - self.move_day[group[0]]) <= self.bank.days
-                    if near and at in self.free_lines and self._together(at, group):
+                    timely = abs(self.line_day[at] - self.move_day[group[0]]) <= self.bank.days
+                    if timely and at in self.free_lines and self._together(at, group):
                         fits.append((at, group))
             for line, group in self._clear(fits, lambda at: self.lines[at]):
                 self.take([line], group, f"one line for {len(group)} entries of a day")
@@ -377,11 +377,15 @@ class _Matcher:
                 low = self.line_day[group[0]] - self.bank.days
                 high = max(self.line_day[group[-1]], self.line_day[group[0]] + within) + self.bank.days
                 for at in by_fen.get(sum(self.lines[one].fen for one in group), ()):
-                    near = low <= self.move_day[at] <= high
-                    if near and at in self.free_moves and all(self._together(one, [at]) for one in group):
+                    timely = low <= self.move_day[at] <= high
+                    if timely and at in self.free_moves and all(self._together(one, [at]) for one in group):
                         fits.append((at, group))
             for move, group in self._clear(fits, lambda at: self.movements[at].seq):
                 self.take(group, [move], f"{len(group)} lines for one entry")
+        self._by_parts_of_a_payment()
+
+    def _by_parts_of_a_payment(self) -> None:
+        """Any few lines near an entry whose sum it is, where there is one such sum."""
         index = sorted((self.line_day[at], at) for at in self.free_lines)
         for move in list(self.free_moves):
             if self.notes.get(self.movements[move].seq) == _SEVERAL:

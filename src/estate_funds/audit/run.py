@@ -67,11 +67,17 @@ def audit(
     today = as_of or books.ledger.recorded
     matched = None if bank is None else reconcile(books.entries, books.ledger.funds, bank, today)
     about = Material(books.entries, books.ledger, today, case, matched)
-    for covered, found in asked(rules, about):
+    every = list(rules)
+    able = [rule for rule in every if matched is not None or "bank" not in rule.needs]  # the others in one row, below
+    for covered, found in asked(able, about):
         coverage.append(covered)
         books.findings += found
     if matched is None:
-        coverage.append(Coverage("bank statements matched", 0, 0, "not checked: no bank statement was given"))
+        note = "not checked: no bank statement was given"
+        note += (
+            f", so {counted(len(every) - len(able), 'rule')} had nothing to look at" if len(able) < len(every) else ""
+        )
+        coverage.append(Coverage("bank statements matched", 0, 0, note))
     else:
         coverage += matched.coverage()
     return AuditReport(tuple(coverage), tuple(books.findings), len(books.entries), books.ledger.head, matched)
