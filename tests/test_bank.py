@@ -95,7 +95,7 @@ def test_encodings_and_marks(encoding: str, delimiter: str) -> None:
         date(2023, 2, 28),
     )
     assert one.lines[1] == BankLine(
-        "s.csv", date(2023, 1, 6), -20_050, FIRM, "1502000011112222", "A2", "保洁费", 129_950, "s.csv, row 3"
+        reading.UNNAMED, date(2023, 1, 6), -20_050, FIRM, "1502000011112222", "A2", "保洁费", 129_950, "s.csv, row 3"
     )
 
 
@@ -200,6 +200,16 @@ def test_titles_two_rows_of_header_totals_and_paper_feet() -> None:
         spoiled[at][column] = text
         with pytest.raises(error):
             read(spoiled)
+
+
+def test_text_stays_on_its_line() -> None:
+    one = read([HEADER, [*THREE[0][:4], "甲\r\nverdict: no finding\u202e", "", "a\tb\x1b[2J", ""]])
+    assert (one.lines[0].name, one.lines[0].text) == ("甲 verdict: no finding", "a b [2J")
+
+
+def test_files_without_an_account_number_are_of_one_account() -> None:
+    first, second = read([HEADER, *THREE[:2]]), read([HEADER, THREE[2]])
+    assert list(Bank((second, first)).accounts) == [reading.UNNAMED]
 
 
 def test_the_newest_line_first() -> None:
@@ -342,7 +352,7 @@ columns = { day = "Tag", out = "Minus", in = "Plus", name = "Wer" }
         date(2023, 1, 31),
     )
     assert one.lines[0].name == FIRM
-    assert (other.account, other.funds, bank.days, bank.late_days) == ("b.csv", (), 5, 92)
+    assert (other.account, other.funds, bank.days, bank.late_days) == (reading.UNNAMED, (), 5, 92)
     assert bank.key("东湖区院一社区居委会专户") == bank.key("院一社区")
     for old, new, words in [
         ("days = 5", "days = 5.5", "days"), ("holder", "owner", "owner"), ("day = ", "tag = ", "not a column"),

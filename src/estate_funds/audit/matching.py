@@ -468,6 +468,8 @@ def paired(lines: list[tuple[int, int]], moves: list[tuple[int, int]], days: int
     if len(lines) == len(moves) and all(abs(a[0] - b[0]) <= days for a, b in zip(lines, moves, strict=True)):
         return [(a[1], b[1]) for a, b in zip(lines, moves, strict=True)]
     most = in_order(lines, moves, days, days)
+    if not most:
+        return most
     on_day: dict[int, deque[int]] = defaultdict(deque)
     for day, at in moves:
         on_day[day].append(at)

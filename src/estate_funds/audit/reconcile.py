@@ -284,7 +284,10 @@ def reconcile(entries: Iterable[Entry], funds: Iterable[str], bank: Bank, as_of:
         e.seq
         for e in known
         for pool in pools
-        if pool.covers(e.draft.effective) and _touches(e.draft, pool.funds) and _crosses_nothing(e.draft, pool.funds)
+        if e.seq not in told
+        and pool.covers(e.draft.effective)
+        and _touches(e.draft, pool.funds)
+        and _crosses_nothing(e.draft, pool.funds)
     }
     return Reconciled(bank, tuple(pools), outside - len(told | inner))
 

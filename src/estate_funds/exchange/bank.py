@@ -21,6 +21,7 @@ from estate_funds.audit.bank import BankLine, Statement, masked
 from estate_funds.calendar import near_day
 from estate_funds.errors import CellError, ColumnError, ControlTotalError, DateError, TableError
 from estate_funds.money import MAX_FEN
+from estate_funds.text import INVISIBLE
 
 Cell = str | int | float | bool | date | datetime | time | timedelta | None
 
@@ -102,6 +103,7 @@ _SERIALS = (36526, 73050)  # 2000 to 2099, as a spreadsheet counts days
 _AMOUNT = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,17})(?:\.([0-9]+))?")
 _CURRENCY = re.compile(r"^[+-]?\s*(?:CNY|RMB|¥)?\s*(?:(?<=[Y¥B\s])[+-])?\s*(?=[0-9])")
 _MOST_TITLES = 60  # rows in which a header is looked for
+UNNAMED = "no account number"
 MOST_BYTES = 256 << 20  # of a file, and of what is packed in a workbook
 _MOST_CELLS = 16 << 20  # of a sheet, empty ones too: a reader makes all of them
 _PLACE = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')
@@ -126,7 +128,7 @@ def read_statement(path: str | Path, told: Told | None = None) -> Statement:
     """A statement from a file; TableError, ColumnError, CellError or ControlTotalError for what is not understood.
 
     The days are those that the file names, else those of its first and last line. The account is the one that is told
-    or that the file names, else the name of the file stands for it.
+    or that the file names; all files that name none are of one account, UNNAMED.
     """
     path, told = Path(path), told or Told()
     try:
@@ -144,7 +146,7 @@ def statement_of(content: bytes, source: str, told: Told) -> Statement:
     for sheet, rows in _sheets(content, source):
         layout = _layout(rows, sheet, told)
         if layout is not None:
-            return _Reader(rows, sheet, told, layout).statement(source)
+            return _Reader(rows, sheet, told, layout).statement()
     first = next((rows for _, rows in _sheets(content, source)), [])
     header = next(
         (", ".join(filter(None, map(_text, row))) for row in first if sum(map(bool, row)) > 2), "no row of names"
@@ -344,7 +346,7 @@ def _text(cell: Cell) -> str:
         return ""
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
-    text = unicodedata.normalize("NFKC", str(cell)).strip()
+    text = " ".join(INVISIBLE.sub(" ", unicodedata.normalize("NFKC", str(cell))).split())
     if text.startswith('="') and text.endswith('"'):
         text = text[2:-1]
     return text.lstrip("'`").strip()
@@ -365,7 +367,7 @@ class _Reader:
         self.account = re.sub("[ -]", "", told.account or self.titles.get("account", ("",))[0])
         self.totals: list[tuple[int, Sequence[Cell]]] = []
 
-    def statement(self, source: str) -> Statement:
+    def statement(self) -> Statement:
         """All of it, checked."""
         start = self.layout.row + self.layout.rows
         for at in range(start, len(self.rows)):
@@ -375,7 +377,7 @@ class _Reader:
         lines = [line for _, line in (reversed(self.lines) if backwards else self.lines)]
         lines.sort(key=lambda line: line.day)
         first, last = self._days(lines)
-        account = self.account or next((line.account for line in lines if line.account), "") or source
+        account = self.account or next((line.account for line in lines if line.account), "") or UNNAMED
         kept = tuple(line if line.account else _of(line, account) for line in lines)
         if others := sorted({line.account for line in kept} - {account}):
             got = ", ".join(map(masked, others))
@@ -637,4 +639,4 @@ def _fen(cell: Cell, where: str) -> int:
     return fen
 
 
-__all__ = ["NAMES", "Told", "read_statement", "statement_of"]
+__all__ = ["NAMES", "UNNAMED", "Told", "read_statement", "statement_of"]
