@@ -297,9 +297,10 @@ def test_hostile_workbooks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     sheet = "xl/worksheets/sheet1.xml"
     assert read(packed({})).lines
     far = parts[sheet].replace(b"</sheetData>", b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>')
+    unplaced = parts[sheet].replace(b"</sheetData>", b"<row r='1048576'>" + b"<c/>" * 16384 + b"</row></sheetData>")
     bomb = b"<x>" + b" " * (5 << 20)
     entity = parts[sheet].replace(b"<worksheet", b'<!DOCTYPE x [<!ENTITY a "aaaa">]><worksheet', 1)
-    for content in (packed({sheet: far}), packed({"xl/media/a": bomb}), packed({sheet: b"<worksheet><sheetData><row"}),
+    for content in (packed({sheet: far}), packed({sheet: unplaced}), packed({"xl/media/a": bomb}), packed({sheet: b"<worksheet><sheetData><row"}),
                     packed({"xl/workbook.xml": b"no xml"}), good[:-30], good[:200], b"PK\x03\x04" + b"\x00" * 60):  # fmt: skip
         with pytest.raises(TableError):
             read(content)

@@ -106,7 +106,8 @@ _MOST_TITLES = 60  # rows in which a header is looked for
 UNNAMED = "no account number"
 MOST_BYTES = 256 << 20  # of a file, and of what is packed in a workbook
 _MOST_CELLS = 16 << 20  # of a sheet, empty ones too: a reader makes all of them
-_PLACE = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')
+_TAG = re.compile(rb"<(?:[A-Za-z0-9]+:)?(row|c)\b([^>]*)>")
+_PLACE = re.compile(rb"""\br\s*=\s*["']([A-Z]{0,3})([0-9]{1,9})["']""")
 
 
 @dataclass(frozen=True)
@@ -189,24 +190,49 @@ def _check_packed(content: bytes, source: str) -> None:
     """TableError for an archive that is no .xlsx, is damaged, or would unpack to absurdly much."""
     import zipfile
 
-    unpacked, row, column = 0, 0, 0
+    left = MOST_BYTES
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if "xl/workbook.xml" not in archive.namelist():
                 raise TableError("an archive that is no workbook", where=source, wanted="CSV, .xlsx or .xls")
             for name in archive.namelist():
                 with archive.open(name) as file:
-                    rest = b""
+                    sheet, rest = _Extent(), b""
                     while part := file.read(1 << 20):
-                        unpacked += len(part)
-                        for letters, number in _PLACE.findall(rest + part) if "worksheets/" in name else ():
-                            row, column = max(row, int(number)), max(column, _column(letters))
-                        rest = part[-16:]
-                        if unpacked > MOST_BYTES or row * column > _MOST_CELLS:
-                            got = f"{unpacked} bytes and more, {row} rows, {column} columns"
+                        left -= len(part)
+                        if "worksheets/" in name:
+                            whole, mark, rest = (rest + part).rpartition(b"<")
+                            rest = mark + rest
+                            sheet.add(whole)
+                        if left < 0 or sheet.cells > _MOST_CELLS or len(rest) > 1 << 20:
+                            got = f"{name}: {sheet.rows} rows, {sheet.width} columns; {MOST_BYTES - left} bytes so far"
                             raise TableError("too large for a statement", where=source, got=got)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, zlib.error, EOFError, KeyError) as error:
         raise TableError("not a workbook that can be read", where=source, got=str(error)) from None
+
+
+class _Extent:
+    """How far the cells of a sheet reach, which is what a reader makes room for, whatever stands in them."""
+
+    def __init__(self) -> None:
+        self.row = self.column = self.rows = self.width = 0
+
+    @property
+    def cells(self) -> int:
+        """The room of all of them."""
+        return self.rows * self.width
+
+    def add(self, xml: bytes) -> None:
+        """Some more of the sheet: a row or a cell without a place follows on the one before it."""
+        for kind, place in _TAG.findall(xml):
+            found = _PLACE.search(place)
+            if kind == b"row":
+                self.row, self.column = int(found[2]) if found else self.row + 1, 0
+            elif found:
+                self.row, self.column = int(found[2]), _column(found[1])
+            else:
+                self.column += 1
+            self.rows, self.width = max(self.rows, self.row), max(self.width, self.column)
 
 
 def _column(letters: bytes) -> int:
@@ -366,11 +392,14 @@ class _Reader:
         self.closing = self._title_fen("closing")
         self.account = re.sub("[ -]", "", told.account or self.titles.get("account", ("",))[0])
         self.totals: list[tuple[int, Sequence[Cell]]] = []
+        self.last = 0  # the last row that has a day: what follows is the foot
 
     def statement(self) -> Statement:
         """All of it, checked."""
         start = self.layout.row + self.layout.rows
-        for at in range(start, len(self.rows)):
+        rows = range(start, len(self.rows))
+        self.last = next((at for at in reversed(rows) if _is_day(self._cell(self.rows[at], "day"))), 0)
+        for at in rows:
             self._row(at, self.rows[at])
         self._check_totals()
         backwards = self._check_balances()
@@ -453,12 +482,9 @@ class _Reader:
             raise CellError(
                 "not a day", where=self._where(at, "day"), got=masked(got), wanted="a day, such as 2023-01-05"
             )
-        elif any(self._is_line(later) for later in self.rows[at + 1 :]):
+        elif at < self.last:
             got = masked(", ".join(filter(None, texts)))[:80]
             raise TableError("a row that is no line and no total", where=self._where(at), got=got)
-
-    def _is_line(self, row: Sequence[Cell]) -> bool:
-        return _is_day(self._cell(row, "day"))
 
     def _balance(
         self, at: int, row: Sequence[Cell], texts: Sequence[str], before: int | None, which: str
