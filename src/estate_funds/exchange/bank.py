@@ -171,10 +171,10 @@ def _sheets(content: bytes, source: str) -> Iterator[tuple[str, Sequence[Sequenc
 
 
 def _workbook(content: bytes, source: str) -> Iterator[tuple[str, Sequence[Sequence[Cell]]]]:
-    from python_calamine import load_workbook
-
     if content[:2] == b"PK":
         _check_packed(content, source)
+    from python_calamine import load_workbook
+
     try:
         with load_workbook(io.BytesIO(content)) as book:
             tables = [
