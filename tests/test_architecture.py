@@ -40,6 +40,7 @@ ONLY_IN = {
     "numpy": {"columns", "store", "exchange", "bulk"},
     "cryptography": {"checkpoint"},
     "alembic": {"store"},
+    "python_calamine": {"exchange"},
     "sqlmodel": {"store"},
     "sqlalchemy": {"store", "books", "testing"},
     "typer": {"cli"},

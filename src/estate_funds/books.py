@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from estate_funds import vouchers
 from estate_funds.assess import Claim, Status
 from estate_funds.audit import AuditReport, Coverage, Finding, audit
+from estate_funds.audit.bank import Bank
 from estate_funds.audit.catalogue import RULES
 from estate_funds.audit.journal import Kept, SealedCopy
 from estate_funds.audit.rules import Rule
@@ -402,6 +403,7 @@ class Books:
         *,
         year: int | None = None,
         kept_heads: Iterable[str] = (),
+        bank: Bank | None = None,
         rules: Iterable[Rule] = RULES,
         progress: Callable[[int], None] | None = None,
     ) -> AuditReport:
@@ -409,7 +411,8 @@ class Books:
 
         `year` limits the comparison with the case to claims whose period begins in that calendar year; `kept_heads`
         are heads of earlier audits or checkpoints, through which the journal must still pass. Sealed blocks, snapshots
-        and evidence are compared with the entries. `rules` are what auditors look for, see `audit.rules`.
+        and evidence are compared with the entries. `bank` are bank statements, see
+        `exchange.bank_map.read_bank`. `rules` are what auditors look for, see `audit.rules`.
         """
         if year is not None:
             given_year(year, "Books.audit, year")
@@ -431,6 +434,7 @@ class Books:
                     store.altered_guards(connection),
                 ),
                 evidence=self._audit_evidence if self.evidence is not None else None,
+                bank=bank,
                 rules=rules,
             )
 

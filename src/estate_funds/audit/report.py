@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from estate_funds.errors import FindingsError
 from estate_funds.money import format_yuan
 from estate_funds.text import counted
+
+if TYPE_CHECKING:
+    from estate_funds.audit.reconcile import Reconciled
 
 
 class Severity(StrEnum):
@@ -59,12 +63,13 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """Coverage, findings, and the head of the journal that they are about."""
+    """Coverage, findings, the head of the journal that they are about, and what bank statements were matched to."""
 
     coverage: tuple[Coverage, ...]
     findings: tuple[Finding, ...]
     entries: int
     head: str
+    bank: Reconciled | None = None
 
     @property
     def verdict(self) -> str:
@@ -97,17 +102,21 @@ class AuditReport:
         ]
         found = findings_text(self.findings)
         head = f"journal: {counted(self.entries, 'entry', 'entries')}, head {self.head}"
-        return "\n".join([head, "coverage", *rows, *(["findings", found] if found else []), f"verdict: {self.verdict}"])
+        parts = [head, "coverage", *rows, *(["findings", found] if found else [])]
+        if self.bank is not None and self.bank.positions:
+            parts += ["bank reconciliation", self.bank.to_text()]
+        return "\n".join([*parts, f"verdict: {self.verdict}"])
 
     def to_json(self) -> dict[str, object]:
         """For programs: the same, as plain values."""
-        return {
+        said: dict[str, object] = {
             "verdict": self.verdict,
             "entries": self.entries,
             "head": self.head,
             "coverage": [asdict(c) | {"complete": c.complete} for c in self.coverage],
             "findings": [asdict(f) for f in self.findings],
         }
+        return said if self.bank is None else said | {"bank": self.bank.to_json()}
 
 
 def _rules_in_short(coverage: Sequence[Coverage]) -> list[Coverage]:

@@ -64,7 +64,8 @@ class AuditedCase(Protocol):
 class Material:
     """What rules look at: the journal and its ledger after the last entry, the day, and what else there is.
 
-    `case` is what the books were booked from, `bank` the lines of bank statements; None where there is none.
+    `case` is what the books were booked from, `bank` what its statements
+    were matched to, an `audit.reconcile.Reconciled`; None where there is none.
     """
 
     entries: Sequence[Entry]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any
 
 from estate_funds.assess import Claim, Claims, Status
+from estate_funds.audit.bank import Bank
 from estate_funds.audit.catalogue import RULES
 from estate_funds.audit.journal import Kept, Replayed, StoredEntry, replayed
+from estate_funds.audit.reconcile import reconcile
 from estate_funds.audit.report import AuditReport, Coverage, Finding, Severity
 from estate_funds.audit.rules import AuditedCase, Material, Rule, asked
 from estate_funds.duties import Due, State
@@ -33,7 +34,7 @@ def audit(
     kept_heads: Iterable[str] = (),
     kept: Kept | None = None,
     evidence: Callable[[Iterable[Entry]], tuple[Coverage, Sequence[Finding]]] | None = None,
-    bank: Any = None,
+    bank: Bank | None = None,
     rules: Iterable[Rule] = RULES,
 ) -> AuditReport:
     """Audit a journal, alone or against the case that it was booked from.
@@ -41,8 +42,9 @@ def audit(
     `year` limits the comparison to claims whose period begins in that calendar year. `as_of` is the day by which what
     is due must be booked: by default the last day of recording. `kept_heads` are heads that were kept from earlier
     audits or checkpoints, through which the journal must still pass. `kept` is what the store holds beside the entries;
-    `evidence` looks at the documents that the entries name. `bank` are the lines of bank statements. `rules` are asked
-    last, see `audit.rules`.
+    `evidence` looks at the documents that the entries name. `bank` are bank statements, which are
+    matched with the entries; InputError where they name a fund that was never opened. `rules` are asked last, see
+    `audit.rules`.
     """
     books = replayed(stored, kept_heads, kept)
     coverage = books.coverage
@@ -62,12 +64,23 @@ def audit(
         ]
     else:
         coverage += _compare(books, case, year, as_of or books.ledger.recorded)
-    about = Material(books.entries, books.ledger, as_of or books.ledger.recorded, case, bank)
-    for covered, found in asked(rules, about):
+    today = as_of or books.ledger.recorded
+    matched = None if bank is None else reconcile(books.entries, books.ledger.funds, bank, today)
+    about = Material(books.entries, books.ledger, today, case, matched)
+    every = list(rules)
+    able = [rule for rule in every if matched is not None or "bank" not in rule.needs]  # the others in one row, below
+    for covered, found in asked(able, about):
         coverage.append(covered)
         books.findings += found
-    coverage.append(Coverage("bank statements matched", 0, 0, "not checked: none are read yet"))
-    return AuditReport(tuple(coverage), tuple(books.findings), len(books.entries), books.ledger.head)
+    if matched is None:
+        note = "not checked: no bank statement was given"
+        note += (
+            f", so {counted(len(every) - len(able), 'rule')} had nothing to look at" if len(able) < len(every) else ""
+        )
+        coverage.append(Coverage("bank statements matched", 0, 0, note))
+    else:
+        coverage += matched.coverage()
+    return AuditReport(tuple(coverage), tuple(books.findings), len(books.entries), books.ledger.head, matched)
 
 
 def _traced(books: Replayed) -> Coverage:

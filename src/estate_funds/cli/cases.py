@@ -7,7 +7,7 @@ import shutil
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from estate_funds.cli.common import (
     read_checkpoint,
     waiting,
 )
+
+if TYPE_CHECKING:
+    from estate_funds.audit.bank import Bank
 
 app = typer.Typer()
 
@@ -122,27 +125,45 @@ def audit(
         typer.Option("--checkpoint", help="A checkpoint that was kept, likewise. Its signatures: estate-funds verify."),
     ] = None,
     evidence: EvidenceThereOption = None,
+    statements: Annotated[
+        list[Path] | None,
+        typer.Option("--bank", help="A bank statement, CSV or workbook, to match with the books; may be given again."),
+    ] = None,
+    bank_map: Annotated[
+        Path | None, typer.Option(help="With --bank: which account holds which funds, and more (docs/bank.md).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print coverage and findings as JSON.")] = False,
 ) -> None:
     """Replay a ledger from its first entry through the gate; with --case, re-assess and compare every fen.
 
-    Says first what was covered, then what was found. Exit status 1 when anything was found.
+    With --bank, each line of the statements is matched with the entries. Says first what was covered, then what was
+    found. Exit status 1 when anything was found.
     """
     from estate_funds.load import load_case
 
+    if bank_map is not None and not statements:
+        raise typer.BadParameter("--bank-map is about statements: wanted --bank too")
     if year is not None and case is None:
         raise typer.BadParameter("--year is about the claims of a case: wanted --case too")
     told = [(path, read_checkpoint(path)[1]) for path in checkpoints or []]
     kept = [*(heads or []), *(one.head for _, one in told)]
+    bank = _bank(statements, bank_map) if statements else None
     with open_books(ledger, evidence=evidence) as books:
         for path, one in told:
             one.check_origin(books.origin, where=str(path))
         with waiting("reading the case"):
             loaded = load_case(case) if case else None
         with bar("replaying", len(books)) as progress:
-            report = books.audit(loaded, year=year, kept_heads=kept, progress=progress)
+            report = books.audit(loaded, year=year, kept_heads=kept, bank=bank, progress=progress)
     print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if as_json else report.to_text())
     raise typer.Exit(1 if report.findings else 0)
+
+
+def _bank(statements: list[Path], bank_map: Path | None) -> Bank:
+    from estate_funds.exchange.bank_map import read_bank
+
+    with waiting("reading the statements"):
+        return read_bank(statements, bank_map)
 
 
 @app.command()
