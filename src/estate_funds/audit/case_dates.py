@@ -1,0 +1,125 @@
+"""Days in an order that cannot be: what a document puts first came last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from estate_funds.assess import Claim
+from estate_funds.audit.report import Finding, Severity
+from estate_funds.audit.rules import AuditedCase, Material, Rule
+from estate_funds.audit.votes import LAW, VOTE
+from estate_funds.ballots import COUNTED
+from estate_funds.registry import Subject
+from estate_funds.text import counted
+
+DAY = timedelta(days=1)
+
+
+class Pair(NamedTuple):
+    """Two days, the first of which must not lie after the other, of a subject or of one claim."""
+
+    text: str
+    subject: Subject
+    first: tuple[str, date]
+    then: tuple[str, date]
+    clause: str
+    period: str = ""
+    claim: Claim | None = None
+
+
+def pairs(about: Material) -> list[Pair]:
+    """All that is ordered: by documents, a vote and its count, a whole and its parts, a period and its result."""
+    case = about.case
+    if case is None:
+        return []
+    found = [
+        Pair(one.text, one.subject, one.first, one.then, f"{one.document} {one.clause}", one.period)
+        for one in case.orderings(about.as_of)
+    ]
+    return [*found, *_votes(case), *_parts(case), *_assessed(about, case)]
+
+
+def _votes(case: AuditedCase) -> Iterator[Pair]:
+    """No figure of a vote is known while ballots may still be cast."""
+    for vote in case.registry.of_kind(VOTE):
+        known = [case.registry.facts.get((vote.subject_id, name, "")) for name in COUNTED]
+        days = [fact.known_on for fact in known if fact is not None and fact.known_on is not None]
+        if vote.end is not None and days:
+            last, announced = ("the last day of the vote", vote.end - DAY), ("its count", min(days))
+            yield Pair("a vote is over before it is counted", vote, last, announced, LAW)
+
+
+def _parts(case: AuditedCase) -> Iterator[Pair]:
+    """What is part of something does not begin before it does; what a vote decides, not before the vote is over."""
+    for subject in case.registry.subjects.values():
+        whole = case.registry.subjects.get(subject.parent)
+        if whole is None:
+            continue
+        rules = [(d.id, d.kinds[subject.kind].clause) for d in case.documents.values() if subject.kind in d.kinds]
+        clause = " ".join(rules[0]) if rules else ""
+        decided = whole.kind == VOTE and whole.end is not None
+        day = whole.end - DAY if decided and whole.end is not None else whole.start
+        name = f"the {'last' if decided else 'first'} day of {whole.kind} {whole.subject_id}"
+        text = "what a vote decides begins after it" if decided else "a part begins with the whole, or later"
+        yield Pair(text, subject, (name, day), (f"the first day of {subject.kind}", subject.start), clause)
+
+
+def _assessed(about: Material, case: AuditedCase) -> Iterator[Pair]:
+    """A result comes after the period that it judges."""
+    for claim in about.paid_claims:
+        gate = claim.provision.gate
+        if gate is None or gate.fact != "assessment":
+            continue
+        result = case.assessments.get((claim.subject.subject_id, claim.number))
+        if result is not None:
+            last = ("the last day of the period", claim.months.end.first_day - DAY)
+            clause = f"{claim.document} {gate.clause}"
+            text = "a period is over before it is assessed"
+            yield Pair(text, claim.subject, last, ("the result", result.result_on), clause, claim.period_key, claim)
+
+
+def _find(about: Material, rule: Rule) -> Iterator[Finding]:
+    for pair in pairs(about):
+        if pair.first[1] <= pair.then[1]:
+            continue
+        concerned = [pair.claim] if pair.claim is not None else claims_on(about, pair.subject)
+        paid = [about.paid[claim.claim_id] for claim in concerned]
+        entries = [about.entry(seq) for one in paid for seq in one.entries]
+        days = counted((pair.first[1] - pair.then[1]).days, "day")
+        place = " ".join(filter(None, (pair.subject.subject_id, pair.period)))
+        (first, one), (then, other) = pair.first, pair.then
+        yield rule.found(
+            f"{then} lies {days} before {first}: {pair.text}", *entries, where=place, got=f"{then} {other}",
+            wanted=f"{first} {one}, or later", clause=pair.clause, amount_fen=sum(p.fen for p in paid),
+            subject=pair.subject.subject_id,
+        )  # fmt: skip
+
+
+def claims_on(about: Material, subject: Subject) -> list[Claim]:
+    """The paid claims of a subject, of what is part of it, or that have a line of it."""
+    if about.case is None:
+        return []
+    owner = about.case.registry.owner
+    return [
+        claim
+        for claim in about.paid_claims
+        if owner(claim.subject, subject.kind) == subject.subject_id
+        or any(line.subject_id == subject.subject_id for line in claim.lines)
+        or any(
+            line.subject_id != claim.subject.subject_id
+            and owner(about.case.registry.subject(line.subject_id), subject.kind) == subject.subject_id
+            for line in claim.lines
+        )
+    ]
+
+
+DATE_ORDER = Rule(
+    "date-order", Severity.ERROR,
+    "Days in an order that cannot be: final accounts before completion, a count before the vote is over.",
+    LAW, "find out which day is wrong; where none is, what rests on it was made up",
+    over=pairs, find=_find, needs=("case",),
+)  # fmt: skip
+
+__all__ = ["DATE_ORDER", "Pair", "claims_on", "pairs"]
