@@ -27,6 +27,8 @@ class Pair(NamedTuple):
     clause: str
     period: str = ""
     claim: Claim | None = None
+    document: str = ""
+    decides: bool = False  # only what the two facts decide is concerned
 
 
 def pairs(about: Material) -> list[Pair]:
@@ -35,7 +37,17 @@ def pairs(about: Material) -> list[Pair]:
     if case is None:
         return []
     found = [
-        Pair(one.text, one.subject, one.first, one.then, f"{one.document} {one.clause}", one.period)
+        Pair(
+            one.text,
+            one.subject,
+            one.first,
+            one.then,
+            f"{one.document} {one.clause}",
+            one.period,
+            None,
+            one.document,
+            True,
+        )
         for one in case.orderings(about.as_of)
     ]
     return [*found, *_votes(case), *_parts(case), *_assessed(about, case)]
@@ -84,35 +96,64 @@ def _find(about: Material, rule: Rule) -> Iterator[Finding]:
     for pair in pairs(about):
         if pair.first[1] <= pair.then[1]:
             continue
-        concerned = [pair.claim] if pair.claim is not None else claims_on(about, pair.subject)
-        paid = [about.paid[claim.claim_id] for claim in concerned]
-        entries = [about.entry(seq) for one in paid for seq in one.entries]
+        concerned = money_on(about, pair.subject)
+        if pair.claim is not None:
+            concerned = [(pair.claim, about.paid[pair.claim.claim_id].fen)]
+        elif pair.decides:
+            concerned = [(claim, fen) for claim, fen in concerned if _asks(about, claim, pair)]
+        entries = [about.entry(seq) for claim, _ in concerned for seq in about.paid[claim.claim_id].entries]
         days = counted((pair.first[1] - pair.then[1]).days, "day")
         place = " ".join(filter(None, (pair.subject.subject_id, pair.period)))
         (first, one), (then, other) = pair.first, pair.then
         yield rule.found(
             f"{then} lies {days} before {first}: {pair.text}", *entries, where=place, got=f"{then} {other}",
-            wanted=f"{first} {one}, or later", clause=pair.clause, amount_fen=sum(p.fen for p in paid),
+            wanted=f"{first} {one}, or later", clause=pair.clause, amount_fen=sum(fen for _, fen in concerned),
             subject=pair.subject.subject_id,
         )  # fmt: skip
 
 
-def claims_on(about: Material, subject: Subject) -> list[Claim]:
-    """The paid claims of a subject, of what is part of it, or that have a line of it."""
-    if about.case is None:
+def _asks(about: Material, claim: Claim, pair: Pair) -> bool:
+    """Whether what a claim comes to, or whether it is due, rests on one of two facts."""
+    document = about.case.documents[claim.document] if about.case is not None else None
+    if document is None or document.id != pair.document:
+        return False
+    rules = [r for r in document.requirements if not r.provisions or claim.provision_id in r.provisions]
+    named = {*_words(claim.provision.model_dump()), *_words([rule.model_dump() for rule in rules])}
+    facts = document.behind(sorted(named & {*document.facts, *document.derived}))
+    return not {pair.first[0], pair.then[0]}.isdisjoint(facts)
+
+
+def _words(value: object) -> Iterator[str]:
+    """Every text in a table: all facts that it names are among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _words(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _words(one)
+
+
+def money_on(about: Material, subject: Subject) -> list[tuple[Claim, int]]:
+    """The paid claims of a subject and of what is part of it, and how much of each is paid on it, in fen."""
+    case = about.case
+    if case is None:
         return []
-    owner = about.case.registry.owner
-    return [
-        claim
-        for claim in about.paid_claims
-        if owner(claim.subject, subject.kind) == subject.subject_id
-        or any(line.subject_id == subject.subject_id for line in claim.lines)
-        or any(
-            line.subject_id != claim.subject.subject_id
-            and owner(about.case.registry.subject(line.subject_id), subject.kind) == subject.subject_id
-            for line in claim.lines
-        )
-    ]
+
+    def within(one: Subject) -> bool:
+        return case.registry.owner(one, subject.kind) == subject.subject_id
+
+    found = []
+    for claim in about.paid_claims:
+        if within(claim.subject):
+            found.append((claim, about.paid[claim.claim_id].fen))
+            continue
+        lines = [line for line in claim.lines if line.subject_id != claim.subject.subject_id]
+        touched = [line.amount_fen for line in lines if within(case.registry.subject(line.subject_id))]
+        if touched:
+            found.append((claim, sum(touched)))
+    return found
 
 
 DATE_ORDER = Rule(
@@ -122,4 +163,4 @@ DATE_ORDER = Rule(
     over=pairs, find=_find, needs=("case",),
 )  # fmt: skip
 
-__all__ = ["DATE_ORDER", "Pair", "claims_on", "pairs"]
+__all__ = ["DATE_ORDER", "Pair", "money_on", "pairs"]

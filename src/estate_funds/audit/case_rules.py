@@ -166,7 +166,7 @@ def _compared(document: Document) -> Iterator[tuple[str, str, str]]:
     """Pairs of facts of one unit that a document compares, and the clause that does."""
     pairs: list[tuple[str, str | None, str]] = []
     for derived in document.derived.values():
-        names = getattr(derived, derived.way) if derived.way in _COMPARED else ()
+        names: tuple[str, ...] = getattr(derived, derived.way) if derived.way in _COMPARED else ()
         pairs += [(names[0], other, derived.clause) for other in names[1:]]
         bounds = [*derived.when, *(one for group in derived.any_of for one in group)]
         pairs += [(one.fact, one.of, derived.clause) for one in bounds]

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from estate_funds.assess import Claim, Outcome, Status
 from estate_funds.assess.view import number_text
-from estate_funds.audit.case_dates import claims_on
+from estate_funds.audit.case_dates import money_on
 from estate_funds.audit.report import Finding, Severity
 from estate_funds.audit.rules import AuditedCase, Material, Rule
 from estate_funds.audit.votes import LAW, VOTE, Shortfall, figures, rests_on_vote, shortfall, vote_of
@@ -106,11 +106,11 @@ def _find_forged(about: Material, rule: Rule) -> Iterator[Finding]:
         wrong = [*_impossible(case, vote), *_strangers(case, vote)]
         if not wrong:
             continue
-        paid = [about.paid[claim.claim_id] for claim in claims_on(about, vote)]
-        entries = [about.entry(seq) for one in paid for seq in one.entries]
+        paid = money_on(about, vote)
+        entries = [about.entry(seq) for claim, _ in paid for seq in about.paid[claim.claim_id].entries]
         for what, got, wanted in wrong:
             yield rule.found(
-                what, *entries, where=vote.subject_id, got=got, wanted=wanted, amount_fen=sum(p.fen for p in paid),
+                what, *entries, where=vote.subject_id, got=got, wanted=wanted, amount_fen=sum(fen for _, fen in paid),
                 subject=vote.subject_id,
             )  # fmt: skip
 

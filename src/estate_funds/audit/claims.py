@@ -16,7 +16,7 @@ from estate_funds.text import counted
 from estate_funds.vouchers import payee_fund, payer_funds
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
-_CITED = re.compile(r"\[([^\[\]]+)\]$")  # the clause at the end of why a line pays nothing
+_CITED = re.compile(r"\[([^\[\]]+)\]")  # a clause in why a line pays nothing: the last decides
 
 
 def claim_findings(claim: Claim, paid: Paid | None, case: AuditedCase, as_of: date) -> Iterator[Finding]:
@@ -109,7 +109,7 @@ def _not_due(claim: Claim, case: AuditedCase) -> tuple[str, str]:
     """The name of a payment that is not due, and the clause that it stands against."""
     clause, reason = f"{claim.document} {claim.provision.clause}", _why(claim)
     outcomes = {line.outcome for line in claim.lines}
-    cited = f"{claim.document} {found[1]}" if (found := _CITED.search(reason)) else clause
+    cited = f"{claim.document} {found[-1]}" if (found := _CITED.findall(reason)) else clause
     gate, notice = claim.provision.gate, claim.provision.notice
     if shortfall(case, claim) or _short_line(claim, case):
         return "vote-short", LAW

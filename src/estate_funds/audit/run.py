@@ -144,7 +144,9 @@ def _unclaimed(books: Replayed, claims: Claims) -> Iterator[Finding]:
         amount = sum(p.amount_fen for p in draft.postings if p.account in (Account.TRANSFER_OUT, Account.ENCUMBERED))
         if claim is None:
             what, clear = f"a {draft.kind} for a claim that the case does not know", "reverse it, or correct the case"
-            yield Finding("no-claim", ERROR, what, where, draft.reference, amount_fen=amount, clear=clear)
+            yield Finding(
+                "no-claim", ERROR, what, where, draft.reference, amount_fen=amount, clear=clear, entries=(entry.seq,)
+            )
             continue
         if is_refund(draft):
             continue  # its amount is compared with the claim's
@@ -155,11 +157,13 @@ def _unclaimed(books: Replayed, claims: Claims) -> Iterator[Finding]:
             what, clear = f"the {draft.kind} is not that of the claim", "reverse it and book the right one"
             digests = "" if draft.policy and draft.registry else "; no digest of policy or registry"
             got, asked = " ".join(said) + digests, " ".join(wanted)
-            yield Finding("wrong-entry", ERROR, what, where, got, asked, amount_fen=amount, clear=clear)
+            yield Finding(
+                "wrong-entry", ERROR, what, where, got, asked, amount_fen=amount, clear=clear, entries=(entry.seq,)
+            )
         if claim.status in (Status.DUE, Status.REFUND) and tuple(draft.evidence) != claim.evidence:
             what, clear = f"the {draft.kind} rests on other documents than the claim now does", "see which is right"
             got, asked = map(_papers, (draft.evidence, claim.evidence))
-            yield Finding("other-evidence", WARNING, what, where, got, asked, clear=clear)
+            yield Finding("other-evidence", WARNING, what, where, got, asked, clear=clear, entries=(entry.seq,))
 
 
 def _deadline_findings(duties: Iterable[Due]) -> Iterator[Finding]:
@@ -191,13 +195,15 @@ def _compare_facts(books: Replayed, case: AuditedCase, as_of: date) -> Coverage:
         if entry is None or entry.seq in books.ledger.reversed:
             what = "a fact of the case is not booked" if entry is None else f"booked as entry {entry.seq}, and reversed"
             clear = "run the case again" if entry is None else "take the row out of the case, or give it a new id"
-            books.findings.append(Finding("not-booked", ERROR, what, where, amount_fen=amount, clear=clear))
+            books.findings.append(
+                Finding("not-booked", ERROR, what, where, "", "", "", amount, clear, (entry.seq,) if entry else ())
+            )
         elif not _same(entry.draft, step.draft, books.ledger):
             what = f"booked otherwise than the case says (entry {entry.seq})"
             got, wanted = difference(entry.draft, step.draft)
             clear = "correct the case, or reverse the entry"
             books.findings.append(
-                Finding("booked-otherwise", ERROR, what, where, got, wanted, amount_fen=amount, clear=clear)
+                Finding("booked-otherwise", ERROR, what, where, got, wanted, "", amount, clear, (entry.seq,))
             )
     known = {step.draft.key for step in steps}
     checked = {Kind.OPEN_FUND, Kind.APPROPRIATION, Kind.RECEIPT, Kind.SPENDING, Kind.TRANSFER}
@@ -215,7 +221,7 @@ def _compare_facts(books: Replayed, case: AuditedCase, as_of: date) -> Coverage:
         what, clear = "booked, and nowhere in the case", "add the row it rests on to the case, or reverse it"
         where = f"entry {entry.seq} ({entry.draft.key})"
         books.findings.append(
-            Finding("no-source", ERROR if amount else WARNING, what, where, amount_fen=amount, clear=clear)
+            Finding("no-source", ERROR if amount else WARNING, what, where, "", "", "", amount, clear, (entry.seq,))
         )
     every = len(list(case.facts))
     note = f"{every - len(steps)} lie after {as_of}" if every > len(steps) else ""
