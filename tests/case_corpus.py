@@ -276,9 +276,10 @@ DONGHU = [
         steps=both(only(*TWO_YEARS, *FIRST_YEAR[2:4]), LATE_JUNE),
     ),
     Specimen("both halves come on the last day, and are paid on it", "donghu", year=2021, steps=both(
-        only(*FIRST_YEAR), changed("/donghu/city-2022", effective=date(2022, 1, 10)),
-        changed("/donghu/district-2022", effective=date(2022, 1, 25)),
+        only(*FIRST_YEAR),
         changed("encumbrance/donghu-2021-17/award/yuanyi/1", effective=date(2022, 1, 25)),
+        changed("/donghu/city-2022", effective=date(2022, 1, 10)),
+        changed("/donghu/district-2022", effective=date(2022, 1, 25)),
     )),
     Specimen(
         "a year assessed before it was over", "donghu", "date-order",

@@ -18,6 +18,8 @@ from estate_funds.vouchers import payee_fund, payer_funds
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 _CITED = re.compile(r"\[([^\[\]]+)\]")  # a clause in why a line pays nothing: the last decides
 
+_UNASSESSED = re.compile("no .* yet: |the division waits for ")  # how assessment says that a result is not known
+
 
 def claim_findings(claim: Claim, paid: Paid | None, case: AuditedCase, as_of: date) -> Iterator[Finding]:
     """What is wrong with the payments of one claim, as things stand on a day."""
@@ -70,7 +72,7 @@ def _limit(claim: Claim) -> str:
 
 def _in_parts(got: Mapping[Way, int], owed: Mapping[Way, int]) -> bool:
     """Whether some payers have paid what they owe, and the others nothing."""
-    return bool(got) and got.items() < owed.items()
+    return bool(got) and got.items() < owed.items() and min(owed.values()) > 0
 
 
 def _unequal(claim: Claim, paid: Paid, owed: Mapping[Way, int], case: AuditedCase) -> Finding:
@@ -117,7 +119,7 @@ def _not_due(claim: Claim, case: AuditedCase) -> tuple[str, str]:
         return "failed-assessment", cited
     if Outcome.FAILED in outcomes and gate is not None and by_vote(case.documents[claim.document], gate.fact):
         return "vote-short", cited
-    if gate is not None and Outcome.PENDING in outcomes and reason.startswith("no ") and "yet" in reason:
+    if gate is not None and Outcome.PENDING in outcomes and _UNASSESSED.match(reason):
         return "unassessed", cited
     if "; once for each" in reason:
         return "claimed-twice", cited
