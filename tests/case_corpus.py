@@ -515,6 +515,7 @@ XX_DISTRICT = [
 
 CT = "city-template-2"
 GREENING, DRAINAGE = f"{CT}/environment/ly-greening/once", f"{CT}/environment/ly-drainage/once/advance"
+CIVIL = f"{CT}/environment/ly-civil/once"
 RELIEF1, RELIEF3 = f"{CT}/relief/r-1/2025", f"{CT}/relief/r-3/2025"
 ESTATES = [("liuyin", 400), ("huaian", 120), ("mianfang", 100)]
 R1, R3 = "r-1,relief,住户甲", "r-3,relief,住户丙"
@@ -541,6 +542,13 @@ CITY_TEMPLATE = [
     ),
     Specimen("the result published on the day of the closing", "city-template",
              after=(("facts-estates.csv", "2024-11-08,2024-11-11", "2024-11-08,2024-11-08"),)),
+    Specimen(
+        "works beyond the budget of the year", "city-template", "paid-not-due",
+        (Found(CIVIL, 190_000_00, f"{CT} 六(一)2", _paid([CIVIL])),),
+        after=(("facts.csv", '"1,020,000.56"', '"830,000.56"'),),
+    ),
+    Specimen("a budget of the year that was known a day earlier", "city-template",
+             after=(("facts.csv", '"1,020,000.56",2024-01-05', '"1,020,000.56",2024-01-04'),)),
     Specimen(
         "a relief paid while its notice was running", "city-template", "notice-short",
         (Found(RELIEF1, 144_00, f"{CT} 八.3", _paid([RELIEF1])),), steps=changed("/relief/r-1/", effective=date(2025, 3, 10)),

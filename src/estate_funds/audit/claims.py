@@ -16,8 +16,26 @@ from estate_funds.text import counted
 from estate_funds.vouchers import payee_fund, payer_funds
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
+# Every way in which payments and claim can differ, by name.
+CHECKS = {
+    "withheld": "Due, and not paid within the time limit of the document.",
+    "unpaid": "Due, without a time limit, and not booked by the day that the case plans.",
+    "late": "Paid after the time limit.",
+    "early": "Paid before the day that decides.",
+    "notice-short": "Paid while the public notice ran, or in spite of an objection.",
+    "failed-assessment": "Paid although the assessment was failed, then or later.",
+    "unassessed": "Paid although there is no result, or a division still waits for one.",
+    "ineligible": "Paid although a requirement of the document is not met, or not known to be.",
+    "vote-short": "Paid on a vote that lacks its quorum or its majority.",
+    "claimed-twice": "Paid although something with the same key was claimed before.",
+    "paid-not-due": "Paid, and nothing is due for another reason.",
+    "matching-missing": "One payer has paid its share, and another nothing, after the last day for it.",
+    "matching-late": "One payer paid in time, another after the last day.",
+    "wrong-split": "The sum is right, and the payers' shares are not.",
+    "overpaid-advance": "An advance above what the document allows.",
+    "wrong-amount": "Any other difference.",
+}
 _CITED = re.compile(r"\[([^\[\]]+)\]")  # a clause in why a line pays nothing: the last decides
-
 _UNASSESSED = re.compile("no .* yet: |the division waits for ")  # how assessment says that a result is not known
 
 
@@ -140,8 +158,9 @@ def _short_line(claim: Claim, case: AuditedCase) -> Shortfall | None:
 
 
 def _why(claim: Claim) -> str:
-    """Why the first line that pays nothing pays nothing."""
-    return next((line.reason for line in claim.lines if line.outcome is not Outcome.DUE), "no line of it pays anything")
+    """Why a claim pays nothing: what its first line says that is not due, or else its first line."""
+    told = [line.reason for line in claim.lines if line.outcome is not Outcome.DUE]
+    return next(iter([*told, *(line.reason for line in claim.lines)]), "it has no line")
 
 
 def _ways(amounts: Mapping[Way, int]) -> str:
@@ -183,4 +202,4 @@ def _late(claim: Claim, paid: Paid, on: date, latest: date) -> Finding:
     )  # fmt: skip
 
 
-__all__ = ["claim_findings"]
+__all__ = ["CHECKS", "claim_findings"]
