@@ -11,7 +11,7 @@ from estate_funds.audit.report import Finding, Severity
 from estate_funds.audit.rules import AuditedCase, Material, Rule
 from estate_funds.audit.votes import LAW, VOTE
 from estate_funds.ballots import COUNTED
-from estate_funds.registry import Subject
+from estate_funds.registry import Registry, Subject
 from estate_funds.text import counted
 
 DAY = timedelta(days=1)
@@ -93,7 +93,7 @@ def _assessed(about: Material, case: AuditedCase) -> Iterator[Pair]:
 
 
 def _find(about: Material, rule: Rule) -> Iterator[Finding]:
-    for pair in pairs(about):
+    for pair in about.once(pairs):
         if pair.first[1] <= pair.then[1]:
             continue
         concerned = money_on(about, pair.subject)
@@ -137,30 +137,43 @@ def _words(value: object) -> Iterator[str]:
 
 def money_on(about: Material, subject: Subject) -> list[tuple[Claim, int]]:
     """The paid claims of a subject and of what is part of it, and how much of each is paid on it, in fen."""
-    case = about.case
-    if case is None:
-        return []
+    return about.once(_money).get(subject.subject_id, [])
 
-    def within(one: Subject) -> bool:
-        return case.registry.owner(one, subject.kind) == subject.subject_id
 
-    found = []
+def _money(about: Material) -> dict[str, list[tuple[Claim, int]]]:
+    """For every subject, and all that it is a part of, what is paid on it: the claims, and fen of each."""
+    found: dict[str, list[tuple[Claim, int]]] = {}
+    if about.case is None:
+        return found
+    registry = about.case.registry
     for claim in about.paid_claims:
-        if within(claim.subject):
-            found.append((claim, about.paid[claim.claim_id].fen))
-            continue
-        lines = [line for line in claim.lines if line.subject_id != claim.subject.subject_id]
-        touched = [line.amount_fen for line in lines if within(case.registry.subject(line.subject_id))]
-        if touched:
-            found.append((claim, sum(touched)))
+        whole = _chain(registry, claim.subject)
+        parts: dict[str, int] = dict.fromkeys(whole, about.paid[claim.claim_id].fen)
+        for line in claim.lines:
+            own = line.subject_id != claim.subject.subject_id
+            for one in _chain(registry, registry.subject(line.subject_id)) - whole if own else ():
+                parts[one] = parts.get(one, 0) + line.amount_fen
+        for one, fen in parts.items():
+            found.setdefault(one, []).append((claim, fen))
     return found
+
+
+def _chain(registry: Registry, subject: Subject) -> set[str]:
+    """The ids of a subject, of what it is a part of, and of the estate and units that it belongs to."""
+    ids = {subject.subject_id}
+    ids |= {unit if level == "estate" else f"{level}/{unit}" for level, unit in subject.units.items()}
+    above = registry.subjects.get(subject.parent)
+    while above is not None:
+        ids.add(above.subject_id)
+        above = registry.subjects.get(above.parent)
+    return ids
 
 
 DATE_ORDER = Rule(
     "date-order", Severity.ERROR,
     "Days in an order that cannot be: final accounts before completion, a count before the vote is over.",
     LAW, "find out which day is wrong; where none is, what rests on it was made up",
-    over=pairs, find=_find, needs=("case",),
+    over=lambda about: about.once(pairs), find=_find, needs=("case",),
 )  # fmt: skip
 
 __all__ = ["DATE_ORDER", "Pair", "money_on", "pairs"]

@@ -59,7 +59,7 @@ def linked(about: Material) -> list[Linked]:
 
 def _counted(about: Material) -> list[object]:
     """The estates whose households are counted from rows, and the claims about single households."""
-    return [*about.case.registry.headcounts, *linked(about)] if about.case is not None else []
+    return [*about.case.registry.headcounts, *about.once(linked)] if about.case is not None else []
 
 
 # --- twice --------------------------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def _for_one(claim: Claim, household: Household) -> int:
 def _two_claims(about: Material, rule: Rule) -> Iterator[Finding]:
     """One household paid twice for one purpose and time, under two subjects or two documents."""
     first: dict[tuple[str, str], list[Claim]] = {}
-    for one in linked(about):
+    for one in about.once(linked):
         claim = one.claim
         known = first.setdefault((one.household.household_id, claim.provision.purpose), [])
         before = next((c for c in known if len(c.months & claim.months) and c.part == claim.part), None)
@@ -124,7 +124,7 @@ DUPLICATE_HOUSEHOLD = Rule(
 
 
 def _find_moved(about: Material, rule: Rule) -> Iterator[Finding]:
-    for one in linked(about):
+    for one in about.once(linked):
         gone, claim = one.household.removed_on, one.claim
         after = sum(month.first_day >= gone for month in claim.months) if gone is not None else 0
         if not after:
@@ -141,7 +141,8 @@ def _find_moved(about: Material, rule: Rule) -> Iterator[Finding]:
 
 MOVED_OUT = Rule(
     "moved-out", Severity.ERROR, "A household was paid for months in which it was no longer in the register.",
-    FALSE_CLAIMS, "claim back what was paid for those months", over=linked, find=_find_moved, needs=NEEDS,
+    FALSE_CLAIMS, "claim back what was paid for those months",
+    over=lambda about: about.once(linked), find=_find_moved, needs=NEEDS,
 )  # fmt: skip
 
 # --- fees ---------------------------------------------------------------------------------------------------------

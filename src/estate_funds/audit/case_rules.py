@@ -51,12 +51,17 @@ def _shared(about: Material) -> list[Claim]:
     return [c for c in due if len(payer_funds(c)) > 1 or any(split.matching for split in c.provision.payers)]
 
 
-def _lacking(about: Material) -> Iterator[_Lacking]:
+def _lacking(about: Material) -> list[_Lacking]:
+    """The shares of claims that had no money on the day on which they were due, while others had."""
+    return list(_unfunded(about))
+
+
+def _unfunded(about: Material) -> Iterator[_Lacking]:
     case = about.case
     if case is None:
         return
     cash = _Cash(about.entries)
-    for claim in _shared(about):
+    for claim in about.once(_shared):
         last = case.latest_pay_day(claim) or case.pay_day(claim)
         if last is None or about.as_of <= last:
             continue
@@ -124,7 +129,7 @@ class _Cash:
 
 
 def _find_missing(about: Material, rule: Rule) -> Iterator[Finding]:
-    for one in _lacking(about):
+    for one in about.once(_lacking):
         if one.funded_by is None:
             what = f"matching money is missing: {one.payer} does not have its share"
             yield rule.found(
@@ -134,7 +139,7 @@ def _find_missing(about: Material, rule: Rule) -> Iterator[Finding]:
 
 
 def _find_late(about: Material, rule: Rule) -> Iterator[Finding]:
-    for one in _lacking(about):
+    for one in about.once(_lacking):
         if one.funded_by is not None and one.funded_on is not None:
             days = counted((one.funded_on - one.last).days, "day")
             yield rule.found(
@@ -148,12 +153,13 @@ MATCHING_MISSING = Rule(
     "matching-missing", Severity.ERROR,
     "One payer of a claim has its share and another has not by the day on which it is due.",
     BUDGET_LAW, "appropriate the share that is missing, and pay the claim",
-    over=_shared, find=_find_missing, needs=NEEDS,
+    over=lambda about: about.once(_shared), find=_find_missing, needs=NEEDS,
 )  # fmt: skip
 MATCHING_LATE = Rule(
     "matching-late", Severity.WARNING,
     "One payer of a claim had its share in time and another only after the day on which it was due.",
-    BUDGET_LAW, "explain the delay in the file; it cannot be undone", over=_shared, find=_find_late, needs=NEEDS,
+    BUDGET_LAW, "explain the delay in the file; it cannot be undone",
+    over=lambda about: about.once(_shared), find=_find_late, needs=NEEDS,
 )  # fmt: skip
 
 # --- a lost 万 -----------------------------------------------------------------------------------------------------
@@ -203,7 +209,7 @@ def _beside(about: Material) -> list[_Beside]:
 
 
 def _find_slips(about: Material, rule: Rule) -> Iterator[Finding]:
-    for pair in _beside(about):
+    for pair in about.once(_beside):
         low, *more = sorted(fact.value for fact in pair.facts if isinstance(fact.value, Fraction))
         high = more[0] if more else low
         if low > 0 and WAN <= 2 * Fraction(high, low) <= 4 * WAN:
@@ -218,7 +224,8 @@ def _find_slips(about: Material, rule: Rule) -> Iterator[Finding]:
 FACT_UNIT_SLIP = Rule(
     "fact-unit-slip", Severity.WARNING,
     "Two figures that a document compares differ by about ten thousand: one was written in 万.",
-    "会计基础工作规范 52", "look at the papers, write both in one unit", over=_beside, find=_find_slips, needs=NEEDS,
+    "会计基础工作规范 52", "look at the papers, write both in one unit",
+    over=lambda about: about.once(_beside), find=_find_slips, needs=NEEDS,
 )  # fmt: skip
 
 CASE_RULES: tuple[Rule, ...] = (

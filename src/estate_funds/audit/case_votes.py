@@ -40,7 +40,7 @@ def _subjects(case: AuditedCase, claim: Claim) -> list[Subject]:
 def _find_short(about: Material, rule: Rule) -> Iterator[Finding]:
     """Only what the document, as the case has set it, lets pass; what it does not shows in what was paid."""
     case = about.case
-    for claim in _resting(about) if case is not None else ():
+    for claim in about.once(_resting) if case is not None else ():
         if case is None or claim.status is not Status.DUE:
             continue
         whole = shortfall(case, claim)
@@ -118,7 +118,8 @@ def _find_forged(about: Material, rule: Rule) -> Iterator[Finding]:
 VOTE_SHORT = Rule(
     "vote-short", Severity.ERROR,
     "Money spent on a vote that lacks two thirds taking part, or the majority, by persons or by area.",
-    LAW, "claim the payment back, or hold a vote that carries it", over=_resting, find=_find_short, needs=("case",),
+    LAW, "claim the payment back, or hold a vote that carries it",
+    over=lambda about: about.once(_resting), find=_find_short, needs=("case",),
 )  # fmt: skip
 VOTE_FORGED = Rule(
     "vote-forged", Severity.ERROR,

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from estate_funds.assess import Claim, Claims
 from estate_funds.audit.paid import Paid, payments
@@ -34,6 +34,7 @@ from estate_funds.ledger import Ledger
 from estate_funds.policy import Document
 from estate_funds.registry import Assessments, Fee, Households, Registry
 
+T = TypeVar("T")
 _UNDOING = (Kind.REVERSAL, Kind.CORRECTION)
 _INCOME = (Account.FUNDING, Account.PAYABLE)
 
@@ -101,6 +102,17 @@ class Material:
     def payments(self) -> tuple[Entry, ...]:
         """The standing entries by which money left the books, or a fund for another that takes it on a claim."""
         return tuple(entry for entry in self.standing if entry.draft.kind is Kind.DISBURSEMENT)
+
+    def once(self, make: Callable[[Material], T]) -> T:
+        """What a function makes of this material, made once however many rules ask."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
+
+    @cached_property
+    def _made(self) -> dict[object, Any]:
+        return {}
 
     def entry(self, seq: int) -> Entry:
         """The entry of a number, which is there."""
