@@ -65,8 +65,8 @@ def _unfunded(about: Material) -> Iterator[_Lacking]:
         last = case.latest_pay_day(claim) or case.pay_day(claim)
         if last is None or about.as_of <= last:
             continue
-        yield from _unmatched(case, claim, last)
         paid, funds = about.paid.get(claim.claim_id), payer_funds(claim)
+        yield from _unmatched(case, claim, last, booked=paid is not None and bool(paid.standing))
         if paid is not None and paid.standing:
             in_part = len(paid.standing) < len(funds)
             if in_part or paid.on is None or paid.on <= last:
@@ -80,12 +80,12 @@ def _unfunded(about: Material) -> Iterator[_Lacking]:
                 yield _Lacking(claim, fund, fen, last, clause, day, entry)
 
 
-def _unmatched(case: AuditedCase, claim: Claim, last: date) -> Iterator[_Lacking]:
-    """Where a document lets others pay only as far as one has paid: what that one has not paid."""
+def _unmatched(case: AuditedCase, claim: Claim, last: date, *, booked: bool) -> Iterator[_Lacking]:
+    """Where a document lets others pay only as far as one has paid: what that one has not, here or elsewhere."""
     for split in claim.provision.payers:
         rule = split.matching
-        if rule is None:
-            continue
+        if rule is None or (booked and rule.payer in claim.booked):
+            continue  # its share was paid from these books
         document = case.documents[claim.document]
         view = View(document, case.registry, case.assessments, claim.subject, claim.period_key, last)
         paid, own = view.number(rule.paid), claim.shares.get(rule.payer, 0)
