@@ -27,7 +27,8 @@ POLICIES = DOCS.parent / "src" / "estate_funds" / "policies"
 # Sections of a document -> what citing a rule there means; the later of two statuses is the stronger.
 STATUS = {
     "uncomputed": "listed",
-    "deadlines": "deadline", "stages": "deadline", "rhythms": "deadline", "pay_within": "deadline",
+    "deadlines": "deadline", "orders": "deadline",
+    "stages": "deadline", "rhythms": "deadline", "pay_within": "deadline",
     "funds": "fund", "incomes": "fund", "transfers": "fund",
     "requirements": "gate", "derived": "gate", "facts": "gate", "boundary": "gate", "acting_committee": "gate",
     "fees": "gate", "gate": "gate", "once": "gate", "notice": "gate", "applications": "gate",

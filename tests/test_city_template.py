@@ -150,10 +150,10 @@ FAULTS = [
     ("facts-parts.csv", '"200,000.00"', '"199,999.98"', ["wrong-amount"]),
     ("facts-parts.csv", "2100,public,,,", "2100,owned,云州钢厂,no,", ["wrong-amount"]),
     ("facts-works.csv", "ha,courtyard", "ha,none", ["no-claim", "not-booked", "unpaid", "wrong-amount"]),
-    ("facts-reliefs.csv", "r-1,2025,288.00,yes,2025-03-03,no", "r-1,2025,288.00,yes,2025-03-03,yes", ["paid-not-due"]),
-    ("facts-estates.csv", "yes,120,59,", "yes,120,60,", ["no-source", "paid-not-due"]),
-    ("assessments.csv", "c-station,2025,excellent", "c-station,2025,good", ["paid-not-due"]),
-    ("case.toml", 'built_before = 2000-01-01', 'built_before = 1990-01-01', ["no-source", "paid-not-due"]),
+    ("facts-reliefs.csv", "r-1,2025,288.00,yes,2025-03-03,no", "r-1,2025,288.00,yes,2025-03-03,yes", ["notice-short"]),
+    ("facts-estates.csv", "yes,120,59,", "yes,120,60,", ["ineligible", "no-source"]),
+    ("assessments.csv", "c-station,2025,excellent", "c-station,2025,good", ["failed-assessment"]),
+    ("case.toml", 'built_before = 2000-01-01', 'built_before = 1990-01-01', ["ineligible", "no-source"]),
     ("spending.csv", '"780,000.56"', '"780,000.55"', ["booked-otherwise"]),
     ("incomes.csv", '"30,000.00"', '"29,000.00"', ["booked-otherwise"]),
 ]  # fmt: skip
@@ -186,7 +186,7 @@ def test_a_relief_is_decided_once_its_notice_has_run(city: Path, edit: Edit, day
     assert claim_of(load_case(city), "relief/r-1/2025").decided_on == decided  # published on the 3rd: seven whole days
 
 
-@pytest.mark.parametrize(("day", "found"), [(date(2025, 3, 10), ["early"]), (date(2025, 3, 11), [])])
+@pytest.mark.parametrize(("day", "found"), [(date(2025, 3, 10), ["notice-short"]), (date(2025, 3, 11), [])])
 def test_a_relief_paid_on_the_seventh_day_is_early_on_the_eighth_is_not(day: date, found: list[str]) -> None:
     case = load_case(EXAMPLES / "city-template")
     with Books.open("memory", recorded_on=TODAY) as books:

@@ -56,7 +56,7 @@ def run_console(folder: Path, info: str, text: str) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the tutorial is typed into a POSIX shell")
-@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/new-document.md"])
+@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/new-document.md", "docs/audit.md"])
 def test_the_commands_of_a_page_print_what_it_shows(page: str, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES, tmp_path / "examples")
     blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))

@@ -159,6 +159,20 @@ def test_a_refund_reversed_is_booked_again_and_counted_once(wanghai: Path, tmp_p
         assert books.audit(case).findings == ()
 
 
+def test_what_others_match_and_has_not_come_is_told(wanghai: Path, tmp_path: Path) -> None:
+    path = wanghai / "facts.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace('2025,"8,000.00"', '2025,"6,000.00"'), encoding="utf-8")
+    case = load_case(wanghai)
+    assert case.claims["a", 2025].shares == {"city": 1_200_000, "district": 800_000}
+    with Books.open(str(tmp_path / "books.db"), recorded_on=TODAY) as books:
+        books.post(case.opening())
+        (missing,) = [f for f in books.audit(case).findings if f.rule == "matching-missing"]
+        told = (missing.where, missing.amount_fen, missing.clause, missing.subject)
+        assert told == ("wanghai-2025/upkeep/a/2025", 200_000, "wanghai-2025 8", "a")
+        books.run(case)
+        assert books.audit(case).findings == ()  # the district's whole share is paid from these books
+
+
 def test_a_changed_fact_after_posting_is_found(wanghai: Path, tmp_path: Path) -> None:
     run(wanghai, tmp_path / "books.db")
     path = wanghai / "facts.csv"

@@ -94,11 +94,11 @@ def test_an_advance_first_and_its_settlement_later(folder: Path, edit: Edit) -> 
 @pytest.mark.parametrize(
     ("file", "old", "new", "found"),
     [
-        ("assessments.csv", "a-grid-1,2024,pass", "a-grid-1,2024,fail", ["paid-not-due", "wrong-amount"]),
-        ("assessments.csv", "a-grid-1,2024,pass,2025-01-20,\n", "", ["paid-not-due"]),
+        ("assessments.csv", "a-grid-1,2024,pass", "a-grid-1,2024,fail", ["failed-assessment", "wrong-amount"]),
+        ("assessments.csv", "a-grid-1,2024,pass,2025-01-20,\n", "", ["unassessed"]),
         ("assessments.csv", "2025-01-21,60", "2025-01-21,61", ["wrong-amount"]),
         ("facts.csv", '"37,200.51"', '"37,200.50"', ["wrong-amount"]),
-        ("facts.csv", "i-1,cause,,roof-leakage", "i-1,cause,,lift-repair", ["paid-not-due"]),
+        ("facts.csv", "i-1,cause,,roof-leakage", "i-1,cause,,lift-repair", ["ineligible"]),
         ("facts.csv", '"42,000.01"', '"42,000.02"', ["wrong-amount"]),
         (
             "ballots.csv",
@@ -106,7 +106,7 @@ def test_an_advance_first_and_its_settlement_later(folder: Path, edit: Edit) -> 
             "hongxing-03,80.00,electronic,2024-10-12,no",
             [],
         ),
-        ("facts-votes.csv", "160,13400.00,121", "159,13400.00,121", ["wrong-amount"]),
+        ("facts-votes.csv", "160,13400.00,121", "159,13400.00,121", ["vote-short", "wrong-amount"]),
         ("facts-estates.csv", "committee,yes,yes,6,3", "committee,yes,yes,6,2", ["wrong-amount"]),
         ("estates.csv", "2004-12-31", "2024-08-31", []),
         ("spending.csv", '"28,888.88"', '"28,888.87"', ["booked-otherwise"]),

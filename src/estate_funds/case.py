@@ -18,7 +18,7 @@ from estate_funds import vouchers
 from estate_funds.assess import Claim, Claims, Status, apply_limits, assess, pro_rata
 from estate_funds.ballots import Tally
 from estate_funds.calendar import MONTHS_PER_YEAR, Month, Months, deadline, is_weekday
-from estate_funds.duties import Due, Judgement, Occasion, deadlines, judgements, occasions
+from estate_funds.duties import Due, Judgement, Occasion, Ordered, deadlines, judgements, occasions, orderings
 from estate_funds.errors import CaseError, CellError, nearest
 from estate_funds.exchange.ballots import tallies
 from estate_funds.exchange.case_file import CaseFile
@@ -29,7 +29,7 @@ from estate_funds.journal import Draft, Entry, Evidence
 from estate_funds.money import format_yuan
 from estate_funds.policy import LEVELS, Document
 from estate_funds.policy.fences import IncomeRule
-from estate_funds.registry import Assessments, Registry, Subject
+from estate_funds.registry import NO_HOUSEHOLDS, Assessments, Fee, Households, Registry, Subject
 from estate_funds.text import counted
 from estate_funds.vouchers import Hands
 
@@ -82,6 +82,7 @@ class Case:
     papers: EvidenceFiles
     tables: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     working_days: Callable[[date], bool] = is_weekday
+    households: Households = NO_HOUSEHOLDS
 
     # --- what is owed ---
 
@@ -182,6 +183,22 @@ class Case:
             for occasion in occasions(document, first, last, working_day=self.working_days, above=self._above(document))
         ]
         return tuple(sorted(found, key=lambda occasion: occasion.due_on))
+
+    def orderings(self, today: date) -> tuple[Ordered, ...]:
+        """Every pair of days that a document orders and that the case knows, as they are, up to a day."""
+        return tuple(
+            one
+            for document in self.documents.values()
+            for one in orderings(document, self.registry, self.assessments, today=today)
+        )
+
+    @cached_property
+    def fees(self) -> tuple[Fee, ...]:
+        """What households paid in fees, month by month: the rows of fees.csv."""
+        return tuple(
+            Fee(row.text("household_id"), row.text("fee"), row.text("month"), row.whole("amount_yuan"), row.where)
+            for row in self.tables.get("fees.csv", ())
+        )
 
     def judgements(self, today: date) -> tuple[Judgement, ...]:
         """Every requirement and derived fact of the documents, for everything that can have it."""

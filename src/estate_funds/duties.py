@@ -58,6 +58,20 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """Two days that a document orders, as they are: the fact that comes first and its day, and the other with its."""
+
+    document: str
+    name: str
+    clause: str
+    text: str
+    subject: Subject
+    period: str
+    first: tuple[str, date]
+    then: tuple[str, date]
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """A stage and the days that belong to it: `first` and `last` both count; no last day, it goes on."""
 
@@ -139,6 +153,39 @@ def _state(
     if done is not None and done <= today:
         return (State.LATE, due, (done - due).days) if done > due else (State.MET, due, 0)
     return (State.MISSED, due, (today - due).days) if today > due else (State.OPEN, due, 0)
+
+
+# --- orders ---
+
+
+def orderings(document: Document, registry: Registry, assessments: Assessments, *, today: date) -> Iterator[Ordered]:
+    """Every pair of days that a document orders, for every subject that has it and of which both are known.
+
+    A deadline orders the day that starts it before the one that ends it; `[orders.NAME]` says of two facts which comes
+    first. Only pairs of which neither day lies after `today`.
+    """
+    asked = _Asked(document, registry, assessments, today)
+    pairs = [(n, r.of, r.after, r.done, r.clause, r.text) for n, r in document.deadlines.items()]
+    pairs += [(n, r.of, r.first, r.then, r.clause, r.text) for n, r in document.orders.items()]
+    for name, of, first, then, clause, text in pairs:
+        for subject in (s for s in registry.of_kind(of) if document.covers(s.units)):
+            for period in asked.periods(subject, document.behind((first, then))):
+                view = asked.view(subject, period)
+                one, other = _day_of(view, first), _day_of(view, then)
+                if one is not None and other is not None and max(one, other) <= today:
+                    yield Ordered(document.id, name, clause, text, subject, period, (first, one), (then, other))
+
+
+def _day_of(view: View, name: str) -> date | None:
+    """The day that a fact is, or else the last on which what it says was known; None where that is not known."""
+    if view.document.fact_type(name) == "date":
+        return view.day(name)
+    view.days.clear()
+    try:
+        found = view.value(name)
+    except CellError:
+        return None
+    return None if found is None else max(view.days.values(), default=None)
 
 
 # --- stages and rhythms ---
@@ -316,11 +363,13 @@ __all__ = [
     "Due",
     "Judgement",
     "Occasion",
+    "Ordered",
     "Span",
     "State",
     "deadlines",
     "judgements",
     "occasions",
+    "orderings",
     "spans",
     "stage_on",
     "unknown_years",

@@ -27,7 +27,18 @@ from estate_funds.exchange.evidence import EvidenceFiles
 from estate_funds.exchange.facts import read_facts, read_subjects, with_households
 from estate_funds.exchange.tables import Row, file_digest, is_there, read_table, read_text
 from estate_funds.policy import Document, bind, parse_document, parse_toml
-from estate_funds.registry import Assessment, Assessments, Estate, Fact, Facts, Registry, Subject, collect_estates
+from estate_funds.registry import (
+    NO_HOUSEHOLDS,
+    Assessment,
+    Assessments,
+    Estate,
+    Fact,
+    Facts,
+    Households,
+    Registry,
+    Subject,
+    collect_estates,
+)
 
 READ_WHOLE = (
     "assessments.csv", "ballots.csv", "spending.csv", "attempts.csv", "incomes.csv", "transfers.csv", "fees.csv",
@@ -61,7 +72,10 @@ def load_case(folder: str | Path, *, households: bool = True) -> Case:
     claimed_by = {str(documents[document].provision(provision).claim_period) for document, _, provision in named}
     rows = _assessment_rows(tables["assessments.csv"], registry, claimed_by, papers)
     assessments = Assessments(rows, source="assessments.csv")
-    case = Case(folder, file, documents, registry, assessments, papers, tables, _working_days(folder))
+    case = Case(
+        folder, file, documents, registry, assessments, papers, tables, _working_days(folder),
+        _households(folder) if households else NO_HOUSEHOLDS,
+    )  # fmt: skip
     case.check(drafts=households)
     return case
 
@@ -229,6 +243,16 @@ def _with_subjects(
         known = replace(known, facts=Facts(facts))
         facts += ballot_facts(tallies(ballots, known, documents.values()), known, documents.values())
     return bare.with_subjects(subjects, Facts(facts))
+
+
+def _households(folder: Path) -> Households:
+    """The household file, to be asked again for single rows."""
+    found = [path for path in (folder / "households.csv", folder / "households.parquet") if path.is_file()]
+    if not found:
+        return NO_HOUSEHOLDS
+    from estate_funds.exchange.households import HouseholdFile
+
+    return HouseholdFile(found[0])
 
 
 def _working_days(folder: Path) -> Callable[[date], bool]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate
+from typing import Protocol
 
 from estate_funds.errors import CaseError, CellError, ControlTotalError, DateError, DuplicateRow, nearest
 from estate_funds.policy import LEVELS
@@ -177,6 +178,38 @@ class Household:
     registered_on: date
     removed_on: date | None = None
     row: int = 0
+
+
+class Households(Protocol):
+    """The rows of a household file, asked for the few that somebody needs."""
+
+    def named(self, ids: Collection[str], /) -> Mapping[str, Household]:
+        """The households of some ids, as far as they are known."""
+
+    def doubled(self) -> Iterable[tuple[Household, Household]]:
+        """Pairs of rows that are one household written in two ways."""
+
+
+class _NoHouseholds:
+    def named(self, ids: Collection[str], /) -> Mapping[str, Household]:
+        return {}
+
+    def doubled(self) -> Iterable[tuple[Household, Household]]:
+        return ()
+
+
+NO_HOUSEHOLDS = _NoHouseholds()
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """A fee that one household paid for one month (`2022-03`), in fen; `where` is its row."""
+
+    household_id: str
+    fee: str
+    month: str
+    amount_fen: int
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,15 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from estate_funds.assess import Claim, Claims
+from estate_funds.audit.paid import Paid, payments
 from estate_funds.audit.report import Coverage, Finding, Severity
-from estate_funds.duties import Due
+from estate_funds.ballots import Tally
+from estate_funds.duties import Due, Ordered
 from estate_funds.funds import Account, Side
 from estate_funds.journal import Draft, Entry, Kind
 from estate_funds.ledger import Ledger
+from estate_funds.policy import Document
+from estate_funds.registry import Assessments, Fee, Households, Registry
 
 T = TypeVar("T")
 _UNDOING = (Kind.REVERSAL, Kind.CORRECTION)
@@ -58,14 +62,28 @@ class AuditedCase(Protocol):
     def duties(self, today: date) -> Iterable[Due]: ...
     @property
     def facts(self) -> Iterable[AuditedStep]: ...
+    @property
+    def documents(self) -> Mapping[str, Document]: ...
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def assessments(self) -> Assessments: ...
+    @property
+    def fees(self) -> Sequence[Fee]: ...
+    @property
+    def tallies(self) -> Sequence[Tally]: ...
+    @property
+    def households(self) -> Households: ...
+    def orderings(self, today: date) -> Iterable[Ordered]: ...
 
 
 @dataclass(frozen=True)
 class Material:
     """What rules look at: the journal and its ledger after the last entry, the day, and what else there is.
 
-    `case` is what the books were booked from, `bank` what its statements
-    were matched to, an `audit.reconcile.Reconciled`; None where there is none.
+    `case` is what the books were booked from, `bank` what its statements were matched to, an
+    `audit.reconcile.Reconciled`; None where there is none. `year` is the calendar year in which the periods of claims
+    begin that were asked for; None, all.
     """
 
     entries: Sequence[Entry]
@@ -73,6 +91,7 @@ class Material:
     as_of: date
     case: AuditedCase | None = None
     bank: Any = None
+    year: int | None = None
 
     @cached_property
     def _made(self) -> dict[Callable[[Material], Any], Any]:
@@ -95,6 +114,36 @@ class Material:
     def payments(self) -> tuple[Entry, ...]:
         """The standing entries by which money left the books, or a fund for another that takes it on a claim."""
         return tuple(entry for entry in self.standing if entry.draft.kind is Kind.DISBURSEMENT)
+
+    def once(self, make: Callable[[Material], T]) -> T:
+        """What a function makes of this material, made once however many rules ask."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
+
+    @cached_property
+    def _made(self) -> dict[object, Any]:
+        return {}
+
+    def entry(self, seq: int) -> Entry:
+        """The entry of a number, which is there."""
+        return self._by_seq[seq]
+
+    @cached_property
+    def _by_seq(self) -> dict[int, Entry]:
+        return {entry.seq: entry for entry in self.entries}
+
+    @cached_property
+    def paid(self) -> Mapping[str, Paid]:
+        """What was paid for each claim and is not claimed back, by the id of the claim."""
+        return payments(self.entries)
+
+    @cached_property
+    def paid_claims(self) -> tuple[Claim, ...]:
+        """The claims of the case, those of `year` where it was asked for, for which something is paid and not back."""
+        claims = self.case.claims.where(year=self.year) if self.case is not None else ()
+        return tuple(c for c in claims if (paid := self.paid.get(c.claim_id)) and paid.standing)
 
     @cached_property
     def receipts(self) -> tuple[Entry, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -283,4 +283,66 @@ def household_rows(path: Path) -> Iterator[Row]:
         yield Row(number, path.name, parsed)
 
 
-__all__ = ["COLUMNS", "household_rows", "plain_texts", "read_households"]
+@dataclass(frozen=True)
+class HouseholdFile:
+    """The household file of a case, read again for the few rows that somebody asks for; without a path, none."""
+
+    path: Path | None = None
+
+    def named(self, ids: Collection[str]) -> dict[str, Household]:
+        """The households of some ids, as far as the file has them."""
+        if self.path is None or not ids:
+            return {}
+        table = self._table()
+        among_them = pc.is_in(table["household_id"], value_set=pa.array(sorted(ids), pa.string()))
+        return {one.household_id: one for one in self._households(table, pc.indices_nonzero(among_them).to_pylist())}
+
+    def doubled(self) -> list[tuple[Household, Household]]:
+        """Pairs of rows whose ids are one id written in two ways, the earlier row first.
+
+        Alike are ids that differ in width or case of letters, in what parts them (blanks, dashes, points), or in zeros
+        before a number. A row that ends before the other begins is no double: the unit came back under another id.
+        """
+        if self.path is None:
+            return []
+        table = self._table()
+        keys = _plain_ids(table["household_id"])
+        found = hashes(keys)
+        order = np.argsort(found, kind="stable")
+        same = found[order][1:] == found[order][:-1]
+        rows = np.unique(np.concatenate((order[1:][same], order[:-1][same])))
+        groups: dict[str, list[Household]] = {}
+        texts = keys.take(pa.array(rows)).to_pylist() if len(rows) else []
+        for text, one in zip(texts, self._households(table, rows.tolist()), strict=True):
+            groups.setdefault(text, []).append(one)
+        pairs = [(a, b) for group in groups.values() for n, b in enumerate(group) for a in group[:n]]
+        return [(a, b) for a, b in pairs if not (_gone(a, b) or _gone(b, a))]
+
+    def _table(self) -> pa.Table:
+        path = self.path or Path()
+        table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+        if table is not None:
+            return table
+        rows = list(_rows(path))
+        return pa.table({name: pa.array([getattr(one, name) for one in rows], kind) for name, kind in _TYPES.items()})
+
+    def _households(self, table: pa.Table, rows: list[int]) -> Iterator[Household]:
+        first = 1 if self.path is not None and self.path.suffix == ".parquet" else 2
+        picked = table.take(pa.array(rows, pa.int64())).to_pylist()
+        for at, cells in zip(rows, picked, strict=True):
+            removed = cells.get("removed_on")
+            yield Household(cells["household_id"], cells["estate_id"], cells["registered_on"], removed, at + first)
+
+
+def _plain_ids(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Ids written in one way: narrow, lower case, parts between dashes, no zeros before a number."""
+    plain = pc.utf8_lower(pc.utf8_normalize(ids.cast(pa.string()), form="NFKC"))
+    plain = pc.replace_substring_regex(plain, r"[\s\-_./·—–]+", "-")
+    return pc.replace_substring_regex(plain, r"(^|\D)0+(\d)", r"\1\2")
+
+
+def _gone(one: Household, other: Household) -> bool:
+    return one.removed_on is not None and one.removed_on <= other.registered_on
+
+
+__all__ = ["COLUMNS", "HouseholdFile", "household_rows", "plain_texts", "read_households"]

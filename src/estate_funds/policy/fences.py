@@ -154,6 +154,18 @@ class Deadline(Cited):
         return self
 
 
+class Order(Cited):
+    """Two days of which one cannot come before the other: the survey, then its result; the works, then their bill.
+
+    A fact that is a date says its day itself; any other counts from the day on which it was known.
+    """
+
+    text: Sentence
+    of: Name = Field(default="estate", description="whose facts: estate, a level, or a kind of subjects.csv")
+    first: Name = Field(description="the fact that comes first")
+    then: Name = Field(description="the fact that comes on the same day at the earliest")
+
+
 class Stage(Dated):
     """A stage of a programme; `until` is the first day after it. A day shared with the next belongs to the earlier."""
 

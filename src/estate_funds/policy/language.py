@@ -17,6 +17,7 @@ from estate_funds.policy.fences import (
     FundRule,
     IncomeRule,
     OncePer,
+    Order,
     Party,
     Powers,
     Rhythm,
@@ -77,6 +78,7 @@ class Document(Node):
     transfers: dict[Name, TransferRule] = {}
     incomes: Annotated[tuple[IncomeRule, ...], BeforeValidator(as_tuple)] = ()
     deadlines: dict[Name, Deadline] = {}
+    orders: dict[Name, Order] = {}
     stages: Annotated[tuple[Stage, ...], BeforeValidator(as_tuple)] = ()
     rhythms: dict[Name, Rhythm] = {}
     uncomputed: Annotated[tuple[Uncomputed, ...], BeforeValidator(as_tuple)] = ()

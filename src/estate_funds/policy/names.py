@@ -202,6 +202,7 @@ def _kinds(document: Document) -> Iterator[Problem]:
     pointers += [(f"facts.{n}.of", rule.of) for n, rule in document.facts.items()]
     pointers += [(f"kinds.{n}.part_of", rule.part_of) for n, rule in document.kinds.items() if rule.part_of]
     pointers += [(f"deadlines.{n}.of", rule.of) for n, rule in document.deadlines.items()]
+    pointers += [(f"orders.{n}.of", rule.of) for n, rule in document.orders.items()]
     pointers += [(f"ceilings[{i}].by", rule.by) for i, rule in enumerate(document.ceilings) if rule.by]
     pointers += [(f"derived.{n}.within", rule.within) for n, rule in document.derived.items() if rule.within]
     pointers += [(f"derived.{n}.sum_over.kind", r.sum_over.kind) for n, r in document.derived.items() if r.sum_over]
@@ -260,6 +261,10 @@ def _lists(document: Document) -> Iterator[Problem]:
         for key, fact in (("after", rule.after), ("done", rule.done)):
             if document.fact_type(fact) != "date":
                 yield f"deadlines.{name}.{key}", fact, "a fact that is a date", nearest(fact, _fact_names(document))
+    for name, order in document.orders.items():
+        for key, fact in (("first", order.first), ("then", order.then)):
+            if document.fact_type(fact) is None:
+                yield f"orders.{name}.{key}", fact, "a fact", nearest(fact, _fact_names(document))
     sources = [source for income in document.incomes for source in income.sources]
     for source in sorted({s for s in sources if sources.count(s) > 1}):
         yield "incomes", source, "each source once", "decide which fund it belongs to"

@@ -19,6 +19,7 @@ _WORDS = {"clauses", "assumptions", "uncomputed", "number", "title", "issuer", "
     "stages",
     "rhythms",
     "deadlines",
+    "orders",
 }
 _WORDS_WITHIN = (".title.", ".text.", ".pay_within.", ".claw_back.")
 _OVER_ALL = {"requirements", "ceilings", "once"}  # name the provisions they hold for, or hold for all

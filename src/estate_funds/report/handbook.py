@@ -305,6 +305,8 @@ def _deadlines(document: Document) -> Iterator[Block]:
         length = f"{rule.months} 个月 months" if rule.months else f"{rule.days} 天 days"
         length += _within(document, document.written["deadlines"][name])
         points.append(f"{rule.text} `{rule.after}` + {length} → `{rule.done}` ({name_of(rule.of)}) {_at(rule)}")
+    for order in document.orders.values():
+        points.append(f"{order.text} `{order.first}` ≤ `{order.then}` ({name_of(order.of)}) {_at(order)}")
     points += [f"{stage.title}: {span(stage.start, stage.until)} {_at(stage)}" for stage in document.stages]
     for rhythm in document.rhythms.values():
         day = f", {rhythm.weekday}" if rhythm.weekday else ""
