@@ -434,6 +434,53 @@ class Books:
                 rules=rules,
             )
 
+    def bundle(
+        self,
+        case: Case,
+        out: str | Path,
+        *,
+        salt: bytes | None = None,
+        plain: bool = False,
+        hide: Iterable[str] = (),
+        checkpoints: Iterable[str] = (),
+        keys: Iterable[str] = (),
+        evidence: bool = False,
+    ) -> Path:
+        """Write journal, case and what is kept beside both into one file that `audit_bundle` audits with nothing else.
+
+        Households and owners are named by hashes under `salt`, 16 random bytes or more that stay with you; `plain`
+        leaves their names. `hide` names facts that are text and say who somebody is. `checkpoints` are notes that the
+        journal passed through; one of all its entries takes the place of an unsigned one. `keys` are public keys to put
+        in, `evidence` is whether the source documents come along. What is due is judged as of today wherever the bundle
+        is audited. Raises SealBroken for a checkpoint of another journal, CaseError for a case that cannot be packed.
+        """
+        from estate_funds.bundle import Packing, beside_books
+        from estate_funds.exchange.bundle import write_bundle
+
+        if (salt is None) != plain:
+            fix = "give salt=secrets.token_bytes(32) and keep it, or plain=True"
+            raise InputError("either names are hashed under a salt, or they are plain", where="Books.bundle", fix=fix)
+        notes = {note: self.check_checkpoint(note) for note in checkpoints}
+        folder = self.evidence if evidence else None
+        packing = Packing(case, self.today, self.origin, salt, tuple(hide), evidence)
+        with self._store.reading() as connection:  # one state of the database throughout, whoever posts meanwhile
+            ledger = self._catch_up(connection)
+            now = Checkpoint(self.origin, ledger.tree.size, ledger.tree.root)
+            note = next((note for note, one in notes.items() if one.size == now.size), now.body)
+            older = [(one.size, text) for text, one in notes.items() if text != note]
+            named, beside = packing.watch()
+            blocks, snapshots = self._store.blocks(connection), self._store.snapshots(connection)
+            more = beside_books(older, blocks, snapshots)
+            return write_bundle(
+                Path(out),
+                named.watched(unchanged(stored).entry for stored in self._store.read_in(connection)),
+                checkpoint=note,
+                balances=ledger.balances,
+                keys=keys,
+                evidence=lambda digest: folder.place(digest) if folder is not None and folder.has(digest) else None,
+                beside=lambda: beside(more),
+            )
+
     def _sealed(self, connection: Connection) -> Iterator[SealedCopy]:
         for block in self._store.blocks(connection):
             from estate_funds.columns.block import Columns
