@@ -467,10 +467,9 @@ class Books:
             ledger = self._catch_up(connection)
             now = Checkpoint(self.origin, ledger.tree.size, ledger.tree.root)
             note = next((note for note, one in notes.items() if one.size == now.size), now.body)
-            older = [(one.size, text) for text, one in notes.items() if text != note]
             named, beside = packing.watch()
             blocks, snapshots = self._store.blocks(connection), self._store.snapshots(connection)
-            more = beside_books(older, blocks, snapshots)
+            more = beside_books([(one.size, text) for text, one in notes.items()], blocks, snapshots)
             return write_bundle(
                 Path(out),
                 named.watched(unchanged(stored).entry for stored in self._store.read_in(connection)),

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from estate_funds import __version__
 from estate_funds.audit import AuditReport, Coverage, Finding, audit
 from estate_funds.audit.catalogue import RULES
-from estate_funds.audit.journal import Kept, SealedCopy, snapshot_digest
+from estate_funds.audit.journal import KEPT_HEADS, Kept, SealedCopy, snapshot_digest
 from estate_funds.audit.rules import Rule
 from estate_funds.calendar import given_day, parse_day
 from estate_funds.case import Case
@@ -167,7 +167,9 @@ class Packing:
         left = named.found | (persons & (tables.public() | _fund_parts(self.case)))
         hidden = persons - left
         salt = self.salt or b""
-        names = {text: pseudonym(text, salt) for text in sorted(hidden)} if hidden else {}
+        names = {text: pseudonym(text, salt) for text in sorted(hidden)}
+        if not names:  # nothing to hide: every table byte for byte
+            tables, digests = replace(self, salt=None).tables()
         files = tables.rewritten(lambda text: names.get(text, text)) if names else dict(tables.files)
         members = {CASE + name: data for name, data in sorted(files.items())}
         documents = {}
@@ -218,13 +220,13 @@ class SealedBlock(Protocol):
 
 
 def beside_books(
-    older: Iterable[tuple[int, str]],
+    notes: Iterable[tuple[int, str]],
     blocks: Iterable[SealedBlock],
     snapshots: Iterable[tuple[int, Mapping[BalanceKey, int]]],
 ) -> dict[str, bytes]:
-    """The members that a store adds: older checkpoints (size and note), roots of blocks, digests of snapshots."""
-    notes = sorted(older)
-    members = {f"{CHECKPOINTS}{number:02d}": note.encode("utf-8") for number, (_, note) in enumerate(notes, start=1)}
+    """The members that a store adds: checkpoints that were kept (size, note), roots of blocks, digests of snapshots."""
+    numbered = enumerate(sorted(notes), start=1)
+    members = {f"{CHECKPOINTS}{number:02d}": note.encode("utf-8") for number, (_, note) in numbered}
     members[BLOCKS] = "".join(f"{b.number}\t{b.first_seq}\t{b.last_seq}\t{b.root.hex()}\n" for b in blocks).encode()
     members[SNAPSHOTS] = "".join(f"{seq}\t{snapshot_digest(drawn)}\n" for seq, drawn in snapshots).encode()
     return members
@@ -320,13 +322,13 @@ def audit_bundle(
         day = given_day(as_of, "as_of") if as_of is not None else parse_day(manifest.as_of) if manifest else None
         own = case if case is not None or manifest is None else case_of(bundle, manifest)
         sealed = Checkpoint.parse(bundle.checkpoint)
-        snapshots = _snapshots(bundle)
+        snapshots, own_notes = _snapshots(bundle), checkpoints_of(bundle)
         report = audit(
             _stored(bundle, sealed, {seq for seq, _ in snapshots}, progress),
             own,
             year=year,
             as_of=day,
-            kept_heads=[*kept_heads, *(one.head for one in checkpoints_of(bundle))],
+            kept_heads=[*kept_heads, *(one.head for one in own_notes)],
             kept=Kept(
                 sealed.size,
                 sealed=_blocks(bundle),
@@ -338,12 +340,19 @@ def audit_bundle(
             bank=bank,
             rules=rules,
         )
-    if case is None and manifest is not None and manifest.pseudonyms.hashed:
+    if case is None and manifest is not None and manifest.pseudonyms.names:
         names = counted(manifest.pseudonyms.names, "name")
         note = f"not checked: {names} hashed; whoever has the salt can make the bundle again, and compare"
         line = Coverage("digest of the register, from its tables", 0, 1, note)
         report = replace(report, coverage=(*report.coverage, line))
-    return report
+    return _told_apart(report, len(own_notes))
+
+
+def _told_apart(report: AuditReport, own: int) -> AuditReport:
+    """Say of checkpoints that came with what they vouch for that they did: their signatures are what counts."""
+    more = f"; {own} came with the bundle: see who signed with verify"
+    lines = (replace(c, note=c.note + more) if own and c.what == KEPT_HEADS else c for c in report.coverage)
+    return replace(report, coverage=tuple(lines))
 
 
 def open_case(path: str | Path) -> Case:
@@ -367,11 +376,11 @@ def case_of(bundle: Bundle, manifest: Manifest) -> Case:
         return bundle.member(name, MOST_TEXT_BYTES) if is_text else bundle.member(name)
 
     folder = Packed(str(bundle.path), seal, papers, manifest.members, read)
-    if not manifest.pseudonyms.hashed:
+    if not manifest.pseudonyms.names:
         folder.registry_digest = ""  # its tables say it
         for name, digest in seal.files.items():
-            told = manifest.members.get(CASE + name)
-            if told is None or told.sha256 != digest:
+            held = manifest.members.get(CASE + name)
+            if held is None or held.sha256 != digest:
                 raise _other("a table is not the one that the register counted", bundle, name, digest)
     case = load_case(folder)
     if case.policy_digests != seal.policies:
@@ -387,7 +396,7 @@ def _other(what: str, bundle: Bundle, got: str, wanted: str) -> SealBroken:
 
 
 def checkpoints_of(bundle: Bundle) -> list[Checkpoint]:
-    """The checkpoints that were put in beside that of the whole journal, oldest first; CheckpointError for none."""
+    """The checkpoints that somebody kept and put in, oldest first; CheckpointError for none."""
     names = bundle.members(CHECKPOINTS)
     return [Checkpoint.parse(bundle.member(CHECKPOINTS + name, MOST_TEXT_BYTES)) for name in names]
 
@@ -447,9 +456,9 @@ def _documents(bundle: Bundle) -> Callable[[Iterable[Entry]], tuple[Coverage, Se
 
     def compared(entries: Iterable[Entry]) -> tuple[Coverage, Sequence[Finding]]:
         named = ((entry.seq, kind, digest) for entry in entries for kind, digest in entry.draft.evidence)
-        if not came:
-            what, of = "source documents compared with their digests", len({digest for _, _, digest in named})
-            return Coverage(what, 0, of, "not checked: the bundle holds their digests, not the documents"), ()
+        if not came and (of := len({digest for _, _, digest in named})):
+            what, note = "source documents compared with their digests", "the bundle holds their digests alone"
+            return Coverage(what, 0, of, f"not checked: {note}"), ()
         found = audited(named, state_of, ((digest, digest) for digest in held))
         return found.coverage, found.findings
 

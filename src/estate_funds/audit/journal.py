@@ -16,6 +16,7 @@ from estate_funds.merkle import BLOCK_LEAVES, Batches, tree_root
 from estate_funds.text import counted
 
 ERROR = Severity.ERROR
+KEPT_HEADS = "nothing cut off or rewritten since a head that was kept"
 INFLOW = "inflow"  # the pseudo-account under which a snapshot keeps what came in, by year
 # Nothing wrong, and what an auditor wants to have seen.
 _REMARKABLE = {
@@ -188,7 +189,7 @@ def _through_the_gate(books: Replayed, entry: Entry, where: str) -> None:
 
 
 def _check_heads(books: Replayed, heads: list[tuple[int, str]]) -> None:
-    what = "nothing cut off or rewritten since a head that was kept"
+    what = KEPT_HEADS
     if not heads:
         note = "not checked: give the head or the checkpoint of an earlier day; without one, a cut tail does not show"
         books.coverage.append(Coverage(what, 0, 0, note))

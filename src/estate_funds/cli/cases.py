@@ -7,7 +7,7 @@ import shutil
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,6 @@ from estate_funds.cli.common import (
     DayOption,
     EvidenceOption,
     EvidenceThereOption,
-    LedgerArgument,
     bar,
     day_of,
     guarded,
@@ -24,6 +23,11 @@ from estate_funds.cli.common import (
     read_checkpoint,
     waiting,
 )
+
+if TYPE_CHECKING:
+    from estate_funds.audit import AuditReport
+    from estate_funds.case import Case
+    from estate_funds.checkpoint import Checkpoint
 
 app = typer.Typer()
 
@@ -102,7 +106,9 @@ def explain(
 @app.command()
 @guarded
 def audit(
-    ledger: LedgerArgument,
+    ledger: Annotated[
+        str, typer.Argument(metavar="LEDGER", help="A ledger: a file, sqlite:///file, or postgresql://…; or a bundle.")
+    ],
     case: Annotated[
         Path | None, typer.Option(help="The case it was booked from: claims and facts are re-derived.")
     ] = None,
@@ -122,27 +128,55 @@ def audit(
         typer.Option("--checkpoint", help="A checkpoint that was kept, likewise. Its signatures: estate-funds verify."),
     ] = None,
     evidence: EvidenceThereOption = None,
+    recorded_on: DayOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print coverage and findings as JSON.")] = False,
 ) -> None:
     """Replay a ledger from its first entry through the gate; with --case, re-assess and compare every fen.
 
-    Says first what was covered, then what was found. Exit status 1 when anything was found.
+    A bundle is audited against the case that it holds, and needs nothing else. Says first what was covered, then what
+    was found. Exit status 1 when anything was found.
     """
+    from estate_funds.cli.verifying import Thing, thing
     from estate_funds.load import load_case
 
-    if year is not None and case is None:
-        raise typer.BadParameter("--year is about the claims of a case: wanted --case too")
     told = [(path, read_checkpoint(path)[1]) for path in checkpoints or []]
     kept = [*(heads or []), *(one.head for _, one in told)]
-    with open_books(ledger, evidence=evidence) as books:
-        for path, one in told:
-            one.check_origin(books.origin, where=str(path))
-        with waiting("reading the case"):
-            loaded = load_case(case) if case else None
-        with bar("replaying", len(books)) as progress:
-            report = books.audit(loaded, year=year, kept_heads=kept, progress=progress)
+    in_bundle = thing(ledger) is Thing.BUNDLE
+    if in_bundle and evidence is not None:
+        raise typer.BadParameter("--evidence is for a ledger: a bundle brings its own documents")
+    if year is not None and case is None and not in_bundle:
+        raise typer.BadParameter("--year is about the claims of a case: wanted --case too")
+    if in_bundle:
+        loaded = load_case(case) if case else None
+        report = _audit_bundle(Path(ledger), loaded, year, kept, told, recorded_on)
+    else:
+        with open_books(ledger, evidence=evidence, recorded_on=recorded_on) as books:
+            for path, one in told:
+                one.check_origin(books.origin, where=str(path))
+            with waiting("reading the case"):
+                loaded = load_case(case) if case else None
+            with bar("replaying", len(books)) as progress:
+                report = books.audit(loaded, year=year, kept_heads=kept, progress=progress)
     print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if as_json else report.to_text())
     raise typer.Exit(1 if report.findings else 0)
+
+
+def _audit_bundle(
+    path: Path, case: Case | None, year: int | None, kept: list[str], told: list[tuple[Path, Checkpoint]],
+    recorded_on: datetime | None,
+) -> AuditReport:  # fmt: skip
+    """Audit a bundle; its own checkpoint says how much there is to replay, and whose it is."""
+    from estate_funds.bundle import audit_bundle
+    from estate_funds.checkpoint import Checkpoint
+    from estate_funds.exchange.bundle import Bundle
+
+    with Bundle(path) as opened:
+        sealed = Checkpoint.parse(opened.checkpoint)
+    for file, one in told:
+        one.check_origin(sealed.origin, where=str(file))
+    as_of = recorded_on.date() if recorded_on else None
+    with bar("replaying", sealed.size) as progress:
+        return audit_bundle(path, case, year=year, as_of=as_of, kept_heads=kept, progress=progress)
 
 
 @app.command()
