@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from estate_funds import __version__
 from estate_funds.audit import AuditReport, Coverage, Finding, audit
 from estate_funds.audit.catalogue import RULES
-from estate_funds.audit.journal import KEPT_HEADS, Kept, SealedCopy, snapshot_digest
+from estate_funds.audit.journal import KEPT_HEADS, Kept, SealedCopy, Shelf, snapshot_digest
 from estate_funds.audit.rules import Rule
 from estate_funds.calendar import given_day, parse_day
 from estate_funds.case import Case
@@ -40,6 +40,7 @@ from estate_funds.text import counted
 CASE, POLICIES, PAPERS, CHECKPOINTS = "case/", "policies/", "papers.txt", "checkpoints/"
 BLOCKS, SNAPSHOTS = "blocks.txt", "snapshots.txt"
 MOST_HOUSEHOLD_BYTES = 1 << 28
+MOST_AS_VALUES = 50_000  # entries, at some four kilobytes each
 _TEXTS = ("case.toml",)
 _UNSEEN = "a bundle holds the journal, not the database that it was kept in"
 
@@ -331,7 +332,7 @@ def audit_bundle(
             kept_heads=[*kept_heads, *(one.head for one in own_notes)],
             kept=Kept(
                 sealed.size,
-                sealed=_blocks(bundle),
+                sealed=_blocks(bundle) if manifest is not None else None,
                 snapshots=iter(snapshots),
                 due=lambda ledger, since: ledger.seq in {seq for seq, _ in snapshots},
                 unseen=_UNSEEN,
@@ -339,6 +340,7 @@ def audit_bundle(
             evidence=_documents(bundle),
             bank=bank,
             rules=rules,
+            shelf=_shelf(sealed.size),
         )
     if case is None and manifest is not None and manifest.pseudonyms.names:
         names = counted(manifest.pseudonyms.names, "name")
@@ -346,6 +348,15 @@ def audit_bundle(
         line = Coverage("digest of the register, from its tables", 0, 1, note)
         report = replace(report, coverage=(*report.coverage, line))
     return _told_apart(report, len(own_notes))
+
+
+def _shelf(entries: int) -> Shelf | None:
+    """What a long journal is kept in while it is audited; nothing for one that memory holds as values."""
+    if entries <= MOST_AS_VALUES:
+        return None
+    from estate_funds.columns.shelf import Shelf
+
+    return Shelf()
 
 
 def _told_apart(report: AuditReport, own: int) -> AuditReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,7 +13,7 @@ from estate_funds.audit.report import Coverage, Finding, Severity
 from estate_funds.errors import DamagedEntry, EstateFundsError, InputError
 from estate_funds.journal import Entry, Kind
 from estate_funds.ledger import BalanceKey, Ledger, refold
-from estate_funds.merkle import BLOCK_LEAVES, Batches, tree_root
+from estate_funds.merkle import BLOCK_LEAVES, HASH_SIZE, Batches, tree_root
 from estate_funds.text import counted
 
 ERROR = Severity.ERROR
@@ -67,16 +68,25 @@ class Kept:
 
     `due` says of a ledger at the end of a batch, and of the entry of the snapshot before, whether one is to be taken.
     A snapshot is its balances, or `snapshot_digest` of them. `altered_guards` are the triggers against edits that are
-    not what they were; `unseen` says why rows and triggers could not be looked at, where they could not.
+    not what they were. `sealed` is None where nobody knows of any; `unseen` says why rows and triggers could not be
+    looked at, where they could not.
     """
 
     entries: int
     orphans: int = 0
-    sealed: Iterable[SealedCopy] = ()
+    sealed: Iterable[SealedCopy] | None = ()
     snapshots: Iterable[tuple[int, Snapshot]] = ()  # the entry after which each was taken, and it
     due: Callable[[Ledger, int], bool] = lambda ledger, since: False
     altered_guards: Iterable[str] = ()
     unseen: str = ""
+
+
+class Shelf(Sequence[Entry]):
+    """What keeps the entries of a replay of a long journal in less memory than a list would."""
+
+    @abstractmethod
+    def append(self, entry: Entry) -> None:
+        """Put an entry at the end."""
 
 
 @dataclass(slots=True)
@@ -84,8 +94,8 @@ class Replayed:
     """What replay leaves behind for the comparison."""
 
     ledger: Ledger = field(default_factory=Ledger)
-    entries: list[Entry] = field(default_factory=list)
-    leaves: list[bytes] = field(default_factory=list)  # as computed from the entries
+    entries: list[Entry] | Shelf = field(default_factory=list)
+    leaves: bytearray = field(default_factory=bytearray)  # as computed from the entries, one after the other
     findings: list[Finding] = field(default_factory=list)
     coverage: list[Coverage] = field(default_factory=list)
     verified: int = 0
@@ -96,9 +106,12 @@ class Replayed:
     snapshot: int = 0  # the entry after which the last one was taken, or was to be
 
 
-def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kept | None) -> Replayed:
-    """The journal through the gate again, entry by entry, with what was covered and found."""
-    books = Replayed()
+def replayed(
+    stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kept | None, shelf: Shelf | None = None
+) -> Replayed:
+    """The journal through the gate again, entry by entry, with what was covered and found; kept on the shelf."""
+    books = Replayed(entries=[] if shelf is None else shelf)
+    remarkable: dict[Kind, list[int]] = {kind: [] for kind in _REMARKABLE}
     heads = [parse_head(head) for head in kept_heads]
     sizes = {size for size, _ in heads}
     snapshots = _Snapshots(iter(kept.snapshots) if kept else iter(()))
@@ -106,6 +119,8 @@ def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kep
         books.roots[0] = books.ledger.tree.root.hex()
     for item in _readable(stored, books):
         _replay_one(books, item)
+        if item.entry.draft.kind in remarkable:
+            remarkable[item.entry.draft.kind].append(item.entry.seq)
         if books.ledger.seq in sizes:
             books.roots[books.ledger.seq] = books.ledger.tree.root.hex()
         if kept is not None:
@@ -119,8 +134,7 @@ def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kep
     if kept is not None:
         _check_kept(books, kept, snapshots.unreached())
     for kind, what in _REMARKABLE.items():
-        found = [entry.seq for entry in books.entries if entry.draft.kind is kind]
-        if found:
+        if found := remarkable[kind]:
             more = " and others" if len(found) > 10 else ""
             note = f"{'entry' if len(found) == 1 else 'entries'} {', '.join(map(str, found[:10]))}{more}"
             books.coverage.append(Coverage(what, len(found), len(found), note))
@@ -148,7 +162,7 @@ def _replay_one(books: Replayed, item: StoredEntry) -> None:
         books.findings.append(Finding("gap", ERROR, what, where, clear=_RESTORE))
         books.ledger.seq = entry.seq - 1
     leaf = entry.leaf
-    books.leaves.append(leaf)
+    books.leaves += leaf
     _through_the_gate(books, entry, where)
     if leaf != item.leaf:
         _tampered(books, "a field of the entry was changed after booking", where, leaf, item.leaf)
@@ -269,10 +283,12 @@ def _check_kept(books: Replayed, kept: Kept, unreached: Sequence[int]) -> None:
 
 def _sealed_findings(books: Replayed, kept: Kept) -> Iterator[Finding | None]:
     """For each sealed block, and each that is wanting, what is wrong with it."""
-    expected, complete = 0, divmod(len(books.leaves), BLOCK_LEAVES)[0]
+    if kept.sealed is None:
+        return
+    expected, complete = 0, divmod(len(books.leaves), HASH_SIZE * BLOCK_LEAVES)[0]
     for copy in kept.sealed:
         first, last = expected * BLOCK_LEAVES + 1, (expected + 1) * BLOCK_LEAVES
-        own, problem = b"".join(books.leaves[first - 1 : last]), copy.problem
+        own, problem = bytes(books.leaves[HASH_SIZE * (first - 1) : HASH_SIZE * last]), copy.problem
         if not problem and (copy.number, copy.first_seq, copy.last_seq) != (expected, first, last):
             told = f"block {copy.number}, entries {copy.first_seq} to {copy.last_seq}"
             problem = f"it stands as {told} in the place of block {expected}, entries {first} to {last}"

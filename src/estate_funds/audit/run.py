@@ -8,7 +8,7 @@ from typing import Any
 
 from estate_funds.assess import Claim, Claims, Status
 from estate_funds.audit.catalogue import RULES
-from estate_funds.audit.journal import Kept, Replayed, StoredEntry, replayed
+from estate_funds.audit.journal import Kept, Replayed, Shelf, StoredEntry, replayed
 from estate_funds.audit.report import AuditReport, Coverage, Finding, Severity
 from estate_funds.audit.rules import AuditedCase, Material, Rule, asked
 from estate_funds.duties import Due, State
@@ -35,6 +35,7 @@ def audit(
     evidence: Callable[[Iterable[Entry]], tuple[Coverage, Sequence[Finding]]] | None = None,
     bank: Any = None,
     rules: Iterable[Rule] = RULES,
+    shelf: Shelf | None = None,
 ) -> AuditReport:
     """Audit a journal, alone or against the case that it was booked from.
 
@@ -42,9 +43,9 @@ def audit(
     is due must be booked: by default the last day of recording. `kept_heads` are heads that were kept from earlier
     audits or checkpoints, through which the journal must still pass. `kept` is what the store holds beside the entries;
     `evidence` looks at the documents that the entries name. `bank` are the lines of bank statements. `rules` are asked
-    last, see `audit.rules`.
+    last, see `audit.rules`. `shelf`, empty, is what the entries are kept in; by default, a list.
     """
-    books = replayed(stored, kept_heads, kept)
+    books = replayed(stored, kept_heads, kept, shelf)
     coverage = books.coverage
     coverage.append(_traced(books))
     if evidence is None:
@@ -73,16 +74,24 @@ def audit(
 def _traced(books: Replayed) -> Coverage:
     """Every fen that went out, traced to the receipts that it came from; a finding where it cannot be."""
     what = "money that went out traced to its receipts"
-    paid = sum(
-        any(p.account == Account.CASH and p.side == Side.CREDIT for p in e.draft.postings) for e in books.entries
-    )
+    paid = 0
+
+    def counting() -> Iterator[Entry]:
+        nonlocal paid
+        for entry in books.entries:
+            paid += any(p.account == Account.CASH and p.side == Side.CREDIT for p in entry.draft.postings)
+            yield entry
+
+    entries = counting()
     try:
-        trace(books.entries)
+        trace(entries)
     except Exception as error:  # whatever rows that somebody changed do to it
         why = error.what if isinstance(error, EstateFundsError) else str(error)
         where = error.where if isinstance(error, EstateFundsError) else "journal"
         clear = "see what else was found: the gate lets none such through"
         books.findings.append(Finding("unallocated", ERROR, why, where, clear=clear))
+        for _ in entries:  # the rest counts too
+            pass
         return Coverage(what, 0, paid)
     return Coverage(what, paid, paid)
 
@@ -109,8 +118,11 @@ def _compare(books: Replayed, case: AuditedCase, year: int | None, as_of: date) 
         notes.append(f"{ahead} not payable before {as_of} is over")
     if year is not None:
         notes.append(f"only those that begin in {year}")
-    stale = sum(e.draft.registry not in ("", case.registry_digest) for e in books.entries)
-    stale += sum(e.draft.policy not in ("", case.policy_digests.get(e.draft.document)) for e in books.entries)
+    registry, policies = ("", case.registry_digest), case.policy_digests
+    stale = sum(
+        (e.draft.registry not in registry) + (e.draft.policy not in ("", policies.get(e.draft.document)))
+        for e in books.entries
+    )
     if stale:
         notes.append(f"{stale} entries were booked from an earlier state of registry or policy")
     coverage = [
@@ -270,8 +282,9 @@ def _ways(amounts: Mapping[tuple[str, str], int]) -> str:
 
 def _compare_facts(books: Replayed, case: AuditedCase, as_of: date) -> Coverage:
     """Appropriations, receipts, transfers, spendings and fences: each booked exactly as its row says."""
-    booked = {entry.draft.key: entry for entry in books.entries}
     steps = [step for step in case.facts if step.draft.effective <= as_of]
+    known = {step.draft.key for step in steps}
+    booked = {entry.draft.key: entry for entry in books.entries if entry.draft.key in known}
     for step in steps:
         entry = booked.get(step.draft.key)
         where = f"{step.origin} ({step.draft.key})"
@@ -287,17 +300,16 @@ def _compare_facts(books: Replayed, case: AuditedCase, as_of: date) -> Coverage:
             books.findings.append(
                 Finding("booked-otherwise", ERROR, what, where, got, wanted, amount_fen=amount, clear=clear)
             )
-    known = {step.draft.key for step in steps}
     checked = {Kind.OPEN_FUND, Kind.APPROPRIATION, Kind.RECEIPT, Kind.SPENDING, Kind.TRANSFER}
     checked |= {Kind.ADVANCE, Kind.SETTLEMENT, Kind.LOAN}
-    own = [
+    own = (
         e
         for e in books.entries
         if e.draft.kind in checked
         and e.draft.key not in known
         and e.seq not in books.ledger.reversed
         and not is_refund(e.draft)
-    ]
+    )
     for entry in own:
         amount = sum(p.amount_fen for p in entry.draft.postings if p.account == Account.CASH)
         what, clear = "booked, and nowhere in the case", "add the row it rests on to the case, or reverse it"

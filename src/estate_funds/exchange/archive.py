@@ -43,12 +43,12 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._check_end()
+            told = self._check_end()
             self._zip = zipfile.ZipFile(path)
         except UNREADABLE as error:
             raise self.damaged("", error) from None
         try:
-            self._check_members()
+            self._check_members(told)
         except BaseException:
             self.close()
             raise
@@ -97,8 +97,8 @@ class Archive:
         except KeyError:
             raise InputError("the bundle does not hold it", where=str(self.path), got=name) from None
 
-    def _check_end(self) -> None:
-        """The number of members, and the length of their directory, before zipfile reads that into memory."""
+    def _check_end(self) -> int:
+        """The number of members, once that and the length of their directory are no more than memory holds."""
         with self.path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":
                 raise zipfile.BadZipFile("it does not begin with a member")
@@ -121,11 +121,12 @@ class Archive:
             raise self._refused(
                 "", "more members than a bundle may have", f"{members:,}, in {length:,} bytes", f"{MOST_MEMBERS:,}"
             )
+        return int(members)
 
-    def _check_members(self) -> None:
+    def _check_members(self, told: int) -> None:
         members = sorted(self._zip.infolist(), key=lambda one: one.header_offset)
-        if len(members) > MOST_MEMBERS:
-            raise self._refused("", "more members than a bundle may have", f"{len(members):,}", f"{MOST_MEMBERS:,}")
+        if len(members) != told:
+            raise self._refused("", "not as many members as it says", f"{len(members):,}", f"{told:,}")
         seen: set[str] = set()
         free = 0  # the first byte that belongs to no member so far
         for one in members:

@@ -272,7 +272,8 @@ class Bundle:
     def _read_manifest(self) -> Manifest:
         where = f"{self.path}, {MANIFEST}"
         try:
-            data = json.loads(self._archive.read(MANIFEST, MOST_MANIFEST_BYTES), object_pairs_hook=_each_once)
+            text = self._archive.read(MANIFEST, MOST_MANIFEST_BYTES).decode("utf-8")
+            data = json.loads(text, object_pairs_hook=_each_once)
         except (ValueError, RecursionError) as error:
             raise InputError("not the manifest of a bundle", where=where, got=error, wanted="JSON in UTF-8") from None
         told = data.get("format") if isinstance(data, dict) else None
