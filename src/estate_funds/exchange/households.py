@@ -70,8 +70,9 @@ def _read_csv(path: File) -> pa.Table | None:
     """The four columns, or None where a cell does not convert."""
     try:
         source = _source(path)
-        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source.getbuffer()) as raw:
-            header = header_of(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""), path)
+        raw = source.open("rb") if isinstance(source, Path) else io.BytesIO(source.getbuffer())
+        with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+            header = header_of(text, path)
     except UnicodeDecodeError:
         return None
     except OSError as error:
