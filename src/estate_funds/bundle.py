@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from estate_funds import __version__
 from estate_funds.audit import AuditReport, Coverage, Finding, audit
 from estate_funds.audit.catalogue import RULES
-from estate_funds.audit.journal import KEPT_HEADS, Kept, SealedCopy, Shelf, snapshot_digest
+from estate_funds.audit.journal import KEPT_HEADS, Kept, Replayed, SealedCopy, replayed, snapshot_digest
 from estate_funds.audit.rules import Rule
 from estate_funds.calendar import given_day, parse_day
 from estate_funds.case import Case
@@ -40,6 +40,7 @@ from estate_funds.text import counted
 CASE, POLICIES, PAPERS, CHECKPOINTS = "case/", "policies/", "papers.txt", "checkpoints/"
 BLOCKS, SNAPSHOTS = "blocks.txt", "snapshots.txt"
 MOST_HOUSEHOLD_BYTES = 1 << 28
+PROGRESS_EVERY = 500
 MOST_AS_VALUES = 50_000  # entries, at some four kilobytes each
 _TEXTS = ("case.toml",)
 _UNSEEN = "a bundle holds the journal, not the database that it was kept in"
@@ -323,24 +324,16 @@ def audit_bundle(
         day = given_day(as_of, "as_of") if as_of is not None else parse_day(manifest.as_of) if manifest else None
         own = case if case is not None or manifest is None else case_of(bundle, manifest)
         sealed = Checkpoint.parse(bundle.checkpoint)
-        snapshots, own_notes = _snapshots(bundle), checkpoints_of(bundle)
+        own_notes = checkpoints_of(bundle)
+        heads = [*kept_heads, *(one.head for one in own_notes)]
         report = audit(
-            _stored(bundle, sealed, {seq for seq, _ in snapshots}, progress),
+            _replayed(bundle, sealed, heads, progress),
             own,
             year=year,
             as_of=day,
-            kept_heads=[*kept_heads, *(one.head for one in own_notes)],
-            kept=Kept(
-                sealed.size,
-                sealed=_blocks(bundle) if manifest is not None else None,
-                snapshots=iter(snapshots),
-                due=lambda ledger, since: ledger.seq in {seq for seq, _ in snapshots},
-                unseen=_UNSEEN,
-            ),
             evidence=_documents(bundle),
             bank=bank,
             rules=rules,
-            shelf=_shelf(sealed.size),
         )
     if case is None and manifest is not None and manifest.pseudonyms.names:
         names = counted(manifest.pseudonyms.names, "name")
@@ -350,13 +343,32 @@ def audit_bundle(
     return _told_apart(report, len(own_notes))
 
 
-def _shelf(entries: int) -> Shelf | None:
-    """What a long journal is kept in while it is audited; nothing for one that memory holds as values."""
-    if entries <= MOST_AS_VALUES:
-        return None
+def _replayed(
+    bundle: Bundle, sealed: Checkpoint, heads: Sequence[str], progress: Callable[[int], None] | None
+) -> Replayed:
+    """The journal of a bundle through the gate; a long one in columns, unless something is wrong with it."""
+    snapshots = _snapshots(bundle)
+    drawn = {seq for seq, _ in snapshots}
+
+    def kept() -> Kept:
+        sealed_blocks = _blocks(bundle) if bundle.manifest is not None else None
+        due = drawn.__contains__
+        return Kept(
+            sealed.size,
+            sealed=sealed_blocks,
+            snapshots=iter(snapshots),
+            due=lambda ledger, since: due(ledger.seq),
+            unseen=_UNSEEN,
+        )
+
+    if sealed.size <= MOST_AS_VALUES:
+        return replayed(_stored(bundle, sealed, drawn, progress), heads, kept())
+    from estate_funds.columns.replaying import replayed_in_columns
     from estate_funds.columns.shelf import Shelf
 
-    return Shelf()
+    entries = _told(bundle, progress)
+    found = replayed_in_columns(entries, sealed.size, sealed.root, heads, kept(), drawn)
+    return replayed(_stored(bundle, sealed, drawn, None), heads, kept(), Shelf()) if found is None else found
 
 
 def _told_apart(report: AuditReport, own: int) -> AuditReport:
@@ -417,7 +429,7 @@ def _stored(
 ) -> Iterator[_Entry]:
     """The entries, one batch up to each snapshot and up to the end, whose root is that of the checkpoint."""
     tree, ends = Frontier(), sorted({*drawn, sealed.size})
-    for number, entry in enumerate(bundle.entries(), start=1):
+    for number, entry in enumerate(_told(bundle, progress), start=1):
         leaf = entry.leaf
         tree.append(leaf)
         while ends and ends[0] < number:
@@ -429,7 +441,12 @@ def _stored(
         else:
             root = tree.root if ends[0] == number else within_batch(ends[0])
         yield _Entry(entry, leaf, root)
-        if progress is not None and number % 500 == 0:
+
+
+def _told(bundle: Bundle, progress: Callable[[int], None] | None) -> Iterator[Entry]:
+    for number, entry in enumerate(bundle.entries(), start=1):
+        yield entry
+        if progress is not None and number % PROGRESS_EVERY == 0:
             progress(number)
 
 

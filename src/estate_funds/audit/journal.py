@@ -20,7 +20,7 @@ ERROR = Severity.ERROR
 KEPT_HEADS = "nothing cut off or rewritten since a head that was kept"
 INFLOW = "inflow"  # the pseudo-account under which a snapshot keeps what came in, by year
 # Nothing wrong, and what an auditor wants to have seen.
-_REMARKABLE = {
+REMARKABLE = {
     Kind.REFUSAL: "refused attempts on record",
     Kind.AMEND_FUND: "fences amended",
     Kind.REOPEN: "closed periods opened again",
@@ -104,6 +104,7 @@ class Replayed:
     batches: Batches = field(default_factory=Batches)
     drawn: int = 0  # snapshots that were reached
     snapshot: int = 0  # the entry after which the last one was taken, or was to be
+    remarkable: dict[Kind, list[int]] = field(default_factory=lambda: {kind: [] for kind in REMARKABLE})
 
 
 def replayed(
@@ -111,20 +112,23 @@ def replayed(
 ) -> Replayed:
     """The journal through the gate again, entry by entry, with what was covered and found; kept on the shelf."""
     books = Replayed(entries=[] if shelf is None else shelf)
-    remarkable: dict[Kind, list[int]] = {kind: [] for kind in _REMARKABLE}
     heads = [parse_head(head) for head in kept_heads]
     sizes = {size for size, _ in heads}
-    snapshots = _Snapshots(iter(kept.snapshots) if kept else iter(()))
+    snapshots = Snapshots(iter(kept.snapshots) if kept else iter(()))
     if 0 in sizes:
         books.roots[0] = books.ledger.tree.root.hex()
     for item in _readable(stored, books):
         _replay_one(books, item)
-        if item.entry.draft.kind in remarkable:
-            remarkable[item.entry.draft.kind].append(item.entry.seq)
         if books.ledger.seq in sizes:
             books.roots[books.ledger.seq] = books.ledger.tree.root.hex()
         if kept is not None:
-            _check_snapshot(books, snapshots.after(item.entry.seq), kept)
+            check_snapshot(books, snapshots.after(item.entry.seq), kept)
+    conclude(books, heads, kept, snapshots)
+    return books
+
+
+def conclude(books: Replayed, heads: list[tuple[int, str]], kept: Kept | None, snapshots: Snapshots) -> None:
+    """What a replay covered, and what it is held against once its last entry is folded."""
     total = kept.entries if kept else len(books.entries)
     books.coverage = [
         Coverage("entries through the gate again", books.passed, total),
@@ -133,12 +137,11 @@ def replayed(
     _check_heads(books, heads)
     if kept is not None:
         _check_kept(books, kept, snapshots.unreached())
-    for kind, what in _REMARKABLE.items():
-        if found := remarkable[kind]:
+    for kind, what in REMARKABLE.items():
+        if found := books.remarkable[kind]:
             more = " and others" if len(found) > 10 else ""
             note = f"{'entry' if len(found) == 1 else 'entries'} {', '.join(map(str, found[:10]))}{more}"
             books.coverage.append(Coverage(what, len(found), len(found), note))
-    return books
 
 
 def parse_head(head: str) -> tuple[int, str]:
@@ -172,6 +175,13 @@ def _replay_one(books: Replayed, item: StoredEntry) -> None:
     else:
         books.verified += 1
     books.entries.append(entry)
+    note_remarkable(books, entry)
+
+
+def note_remarkable(books: Replayed, entry: Entry) -> None:
+    """Remember an entry that an auditor wants to have seen, though nothing is wrong with it."""
+    if entry.draft.kind in books.remarkable:
+        books.remarkable[entry.draft.kind].append(entry.seq)
 
 
 def _readable(stored: Iterable[StoredEntry], books: Replayed) -> Iterator[StoredEntry]:
@@ -227,7 +237,7 @@ def _check_heads(books: Replayed, heads: list[tuple[int, str]]) -> None:
 # --- what stands beside the entries -------------------------------------------------------------------------------
 
 
-class _Snapshots:
+class Snapshots:
     """The snapshots of a store, of which one at a time is held: each is taken when the replay comes to its entry."""
 
     def __init__(self, kept: Iterator[tuple[int, Snapshot]]) -> None:
@@ -317,8 +327,8 @@ def snapshot_digest(balances: Mapping[BalanceKey, int]) -> str:
     return whole.hexdigest()
 
 
-def _check_snapshot(books: Replayed, drawn: Snapshot | None, kept: Kept) -> None:
-    """Whether a snapshot was taken after the last entry where one was due, there only, and of these balances."""
+def check_snapshot(books: Replayed, drawn: Snapshot | None, kept: Kept) -> None:
+    """Hold a snapshot against the last entry: taken where one was due, there only, and of these balances."""
     seq, due = books.ledger.seq, not books.batches.end and kept.due(books.ledger, books.snapshot)
     if due or drawn is not None:
         books.snapshot = seq

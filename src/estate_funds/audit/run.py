@@ -25,7 +25,7 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 
 def audit(
-    stored: Iterable[StoredEntry],
+    stored: Iterable[StoredEntry] | Replayed,
     case: AuditedCase | None = None,
     *,
     year: int | None = None,
@@ -43,9 +43,10 @@ def audit(
     is due must be booked: by default the last day of recording. `kept_heads` are heads that were kept from earlier
     audits or checkpoints, through which the journal must still pass. `kept` is what the store holds beside the entries;
     `evidence` looks at the documents that the entries name. `bank` are the lines of bank statements. `rules` are asked
-    last, see `audit.rules`. `shelf`, empty, is what the entries are kept in; by default, a list.
+    last, see `audit.rules`. `shelf`, empty, is what the entries are kept in; by default, a list. A journal that
+    was replayed already, otherwise, is taken as it is.
     """
-    books = replayed(stored, kept_heads, kept, shelf)
+    books = stored if isinstance(stored, Replayed) else replayed(stored, kept_heads, kept, shelf)
     coverage = books.coverage
     coverage.append(_traced(books))
     if evidence is None:

@@ -48,6 +48,14 @@ class Shelf(journal.Shelf):
         self._open.append(entry)
         self._length += 1
 
+    def extend(self, columns: Columns) -> None:
+        """Put entries that are in columns at the end."""
+        if self._open:
+            self._shelve()
+        self._starts.append(self._length)
+        self._blocks.append(columns.to_ipc())
+        self._length += len(columns)
+
     def _shelve(self) -> None:
         self._starts.append(self._length - len(self._open))
         try:
