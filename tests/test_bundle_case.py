@@ -403,10 +403,42 @@ def test_a_long_journal_is_audited_from_columns_to_the_same_report(
     with books_of(case, tmp_path) as books:
         bundle = books.bundle(case, tmp_path / "b.zip", salt=SALT)
     values = audit_bundle(bundle, rules=[rule])
-    monkeypatch.setattr("estate_funds.bundle.MOST_AS_VALUES", 0)
+    monkeypatch.setattr("estate_funds.columns.shelf.MOST_AS_VALUES", 0)
     monkeypatch.setattr("estate_funds.columns.shelf.BLOCK", 7)
     assert audit_bundle(bundle, rules=[rule]) == values
-    assert seen[0] == seen[1]
+    with Books.open(str(tmp_path / "books.db"), recorded_on=TODAY) as books:
+        assert books.audit(case, rules=[rule]).findings == values.findings
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_a_long_journal_that_is_forged_is_replayed_plainly(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = hostile.content_of(good.read_bytes())["journal.txt"]
+    last = journal.rindex(b"estate_funds entry 1\n")
+    for number, data in enumerate((journal[:last], journal + journal[last:], journal.replace(b"maker\t", b"maker\t-"))):
+        path = forged(good, tmp_path / f"{number}.zip", "journal.txt", data)
+        plain = audit_bundle(path)
+        with monkeypatch.context() as patched:
+            patched.setattr("estate_funds.columns.shelf.MOST_AS_VALUES", 0)
+            assert audit_bundle(path) == plain
+        assert plain.findings
+
+
+def test_what_nobody_could_open_is_not_written(donghu: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with books_of(load_case(donghu), tmp_path) as books:
+        monkeypatch.setattr("estate_funds.exchange.archive.MOST_MEMBERS", 10)
+        with pytest.raises(InputError, match="more members"):
+            books.bundle(load_case(donghu), tmp_path / "b.zip", salt=SALT)
+        monkeypatch.undo()
+        monkeypatch.setattr("estate_funds.bundle.MOST_TABLE_BYTES", 100)
+        with pytest.raises(CaseError, match="too long"):
+            books.bundle(load_case(donghu), tmp_path / "b.zip", salt=SALT)
+        monkeypatch.undo()
+        (donghu / "facts-a:b.csv").write_text("subject_id\n", encoding="utf-8")
+        with pytest.raises(InputError, match="a name that no member"):
+            books.bundle(load_case(donghu), tmp_path / "b.zip", salt=SALT)
+    assert not list(tmp_path.glob("b.zip*"))
 
 
 def test_snapshots_are_held_against_the_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

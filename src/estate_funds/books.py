@@ -413,6 +413,8 @@ class Books:
         """
         if year is not None:
             given_year(year, "Books.audit, year")
+        from estate_funds.columns.shelf import shelf_for
+
         store = self._store
         with store.reading() as connection:  # one state of the database throughout, whoever posts meanwhile
             stored = store.read_in(connection)
@@ -432,6 +434,7 @@ class Books:
                 ),
                 evidence=self._audit_evidence if self.evidence is not None else None,
                 rules=rules,
+                shelf=shelf_for(len(self)),
             )
 
     def bundle(

@@ -25,7 +25,7 @@ from estate_funds.case import Case
 from estate_funds.checkpoint import Checkpoint
 from estate_funds.errors import CaseError, CellError, InputError, SealBroken, UnknownDocument, nearest
 from estate_funds.evidence import State, audited
-from estate_funds.exchange.bundle import MOST_TEXT_BYTES, Beside, Bundle
+from estate_funds.exchange.bundle import MOST_TABLE_BYTES, MOST_TEXT_BYTES, Beside, Bundle
 from estate_funds.exchange.columns import TABLES
 from estate_funds.exchange.facts import fact_tables
 from estate_funds.exchange.folder import Folder
@@ -41,8 +41,6 @@ CASE, POLICIES, PAPERS, CHECKPOINTS = "case/", "policies/", "papers.txt", "check
 BLOCKS, SNAPSHOTS = "blocks.txt", "snapshots.txt"
 MOST_HOUSEHOLD_BYTES = 1 << 28
 PROGRESS_EVERY = 500
-MOST_AS_VALUES = 50_000  # entries, at some four kilobytes each
-_TEXTS = ("case.toml",)
 _UNSEEN = "a bundle holds the journal, not the database that it was kept in"
 
 
@@ -114,6 +112,18 @@ class Packed:
             raise InputError("a document that is not UTF-8", where=f"{self.where}, {member}") from None
 
 
+def most_bytes(member: str) -> int:
+    """How long a member of a case may be: it goes into memory.
+
+    >>> most_bytes("case/case.toml"), most_bytes("case/estates.csv"), most_bytes("case/households.csv")
+    (1048576, 67108864, 268435456)
+    """
+    name = member.removeprefix(CASE)
+    if name in HOUSEHOLD_FILES:
+        return MOST_HOUSEHOLD_BYTES
+    return MOST_TEXT_BYTES if name == "case.toml" or member.startswith(POLICIES) else MOST_TABLE_BYTES
+
+
 # --- packing ------------------------------------------------------------------------------------------------------
 
 
@@ -174,6 +184,10 @@ class Packing:
             tables, digests = replace(self, salt=None).tables()
         files = tables.rewritten(lambda text: names.get(text, text)) if names else dict(tables.files)
         members = {CASE + name: data for name, data in sorted(files.items())}
+        for name, data in members.items():
+            if len(data) > (most := most_bytes(name)):
+                got, wanted = f"{len(data):,} bytes", f"{most:,} at most"
+                raise CaseError("a file that is too long for a bundle", where=name, got=got, wanted=wanted)
         documents = {}
         for name in self.case.file.documents:
             text, _ = document_text(name, self.case.folder)
@@ -181,6 +195,8 @@ class Packing:
             documents[name] = f"{POLICIES}{own}.toml"
             members[documents[name]] = text.encode("utf-8")
         papers = sorted(self.case.papers.places.items())
+        if broken := [place for place, _ in papers if "\n" in place]:
+            raise CaseError("a file of evidence with a line feed in its name", got=repr(broken[0]), fix="rename it")
         members[PAPERS] = "".join(f"{digest}\t{place}\n" for place, digest in papers).encode("utf-8")
         members |= more
         seal = CaseSeal(
@@ -361,14 +377,15 @@ def _replayed(
             unseen=_UNSEEN,
         )
 
-    if sealed.size <= MOST_AS_VALUES:
-        return replayed(_stored(bundle, sealed, drawn, progress), heads, kept())
     from estate_funds.columns.replaying import replayed_in_columns
-    from estate_funds.columns.shelf import Shelf
+    from estate_funds.columns.shelf import shelf_for
 
+    shelf = shelf_for(sealed.size)
+    if shelf is None:
+        return replayed(_stored(bundle, sealed, drawn, progress), heads, kept())
     entries = _told(bundle, progress)
     found = replayed_in_columns(entries, sealed.size, sealed.root, heads, kept(), drawn)
-    return replayed(_stored(bundle, sealed, drawn, None), heads, kept(), Shelf()) if found is None else found
+    return replayed(_stored(bundle, sealed, drawn, None), heads, kept(), shelf) if found is None else found
 
 
 def _told_apart(report: AuditReport, own: int) -> AuditReport:
@@ -392,13 +409,9 @@ def case_of(bundle: Bundle, manifest: Manifest) -> Case:
     seal = manifest.case
     papers = dict(line.partition("\t")[::2][::-1] for line in bundle.lines(PAPERS))
 
-    def read(name: str) -> bytes:
-        if name.removeprefix(CASE) in HOUSEHOLD_FILES:
-            return bundle.member(name, MOST_HOUSEHOLD_BYTES)
-        is_text = name.startswith(POLICIES) or name.removeprefix(CASE) in _TEXTS
-        return bundle.member(name, MOST_TEXT_BYTES) if is_text else bundle.member(name)
-
-    folder = Packed(str(bundle.path), seal, papers, manifest.members, read)
+    folder = Packed(
+        str(bundle.path), seal, papers, manifest.members, lambda name: bundle.member(name, most_bytes(name))
+    )
     if not manifest.pseudonyms.names:
         folder.registry_digest = ""  # its tables say it
         for name, digest in seal.files.items():

@@ -18,6 +18,7 @@ from estate_funds.columns.block import BLOCK, Columns
 from estate_funds.errors import EstateFundsError, InvariantBroken
 from estate_funds.journal import Entry
 
+MOST_AS_VALUES = 50_000  # entries, at some four kilobytes each
 _AT_HAND = 4  # blocks that stay as values: whoever looks back looks back a little, mostly
 
 
@@ -100,4 +101,9 @@ class Shelf(journal.Shelf):
         return found
 
 
-__all__ = ["Shelf"]
+def shelf_for(entries: int) -> Shelf | None:
+    """What so many entries are kept in by an audit; nothing for those that memory holds as values."""
+    return Shelf() if entries > MOST_AS_VALUES else None
+
+
+__all__ = ["MOST_AS_VALUES", "Shelf", "shelf_for"]

@@ -147,7 +147,7 @@ def write_bundle(
     `beside`, asked once the journal is written, gives more members, and makes it a bundle with a manifest.
 
     CheckpointError where the checkpoint or a key is none, SealBroken where the entries are not those of the checkpoint,
-    OutputError where the file cannot be written.
+    InputError where it holds what `Bundle` would refuse, OutputError where the file cannot be written.
     """
     sealed = Checkpoint.parse(checkpoint)
     texts = {
@@ -172,6 +172,7 @@ def write_bundle(
                 _write_member(bundle, MANIFEST, text.encode("utf-8"), {})
             for digest in sorted(digests):
                 _write_evidence(bundle, digest.hex(), evidence(digest.hex()))
+        Bundle(part).close()  # InputError for what nobody could open: too many documents, a name that none may have
         os.replace(part, path)
     except OSError as error:
         raise OutputError(
