@@ -406,7 +406,7 @@ def test_a_long_journal_is_audited_from_columns_to_the_same_report(
     monkeypatch.setattr("estate_funds.columns.shelf.MOST_AS_VALUES", 0)
     monkeypatch.setattr("estate_funds.columns.shelf.BLOCK", 7)
     assert audit_bundle(bundle, rules=[rule]) == values
-    with Books.open(str(tmp_path / "books.db"), recorded_on=TODAY) as books:
+    with Books.open(str(tmp_path / "books.db"), recorded_on=TODAY, evidence=tmp_path / "papers") as books:
         assert books.audit(case, rules=[rule]).findings == values.findings
     assert seen[0] == seen[1] == seen[2]
 

@@ -457,30 +457,18 @@ class Books:
         in, `evidence` is whether the source documents come along. What is due is judged as of today wherever the bundle
         is audited. Raises SealBroken for a checkpoint of another journal, CaseError for a case that cannot be packed.
         """
-        from estate_funds.bundle import Packing, beside_books
-        from estate_funds.exchange.bundle import write_bundle
+        from estate_funds.bundle import Packing
 
         if (salt is None) != plain:
             fix = "give salt=secrets.token_bytes(32) and keep it, or plain=True"
             raise InputError("either names are hashed under a salt, or they are plain", where="Books.bundle", fix=fix)
-        notes = {note: self.check_checkpoint(note) for note in checkpoints}
-        folder = self.evidence if evidence else None
-        packing = Packing(case, self.today, self.origin, salt, tuple(hide), evidence)
+        notes = [(self.check_checkpoint(note), note) for note in checkpoints]
+        packing = Packing(case, self.today, self.origin, salt, tuple(hide), self.evidence if evidence else None)
         with self._store.reading() as connection:  # one state of the database throughout, whoever posts meanwhile
-            ledger = self._catch_up(connection)
-            now = Checkpoint(self.origin, ledger.tree.size, ledger.tree.root)
-            note = next((note for note, one in notes.items() if one.size == now.size), now.body)
-            named, beside = packing.watch()
-            blocks, snapshots = self._store.blocks(connection), self._store.snapshots(connection)
-            more = beside_books([(one.size, text) for text, one in notes.items()], blocks, snapshots)
-            return write_bundle(
-                Path(out),
-                named.watched(unchanged(stored).entry for stored in self._store.read_in(connection)),
-                checkpoint=note,
-                balances=ledger.balances,
-                keys=keys,
-                evidence=lambda digest: folder.place(digest) if folder is not None and folder.has(digest) else None,
-                beside=lambda: beside(more),
+            ledger, store = self._catch_up(connection), self._store
+            entries = (unchanged(stored).entry for stored in store.read_in(connection))
+            return packing.write(
+                Path(out), entries, ledger, notes, keys, store.blocks(connection), store.snapshots(connection)
             )
 
     def _sealed(self, connection: Connection) -> Iterator[SealedCopy]:

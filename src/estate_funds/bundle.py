@@ -24,15 +24,15 @@ from estate_funds.calendar import given_day, parse_day
 from estate_funds.case import Case
 from estate_funds.checkpoint import Checkpoint
 from estate_funds.errors import CaseError, CellError, InputError, SealBroken, UnknownDocument, nearest
-from estate_funds.evidence import State, audited
-from estate_funds.exchange.bundle import MOST_TABLE_BYTES, MOST_TEXT_BYTES, Beside, Bundle
+from estate_funds.evidence import EvidenceFolder, State, audited
+from estate_funds.exchange.bundle import MOST_TABLE_BYTES, MOST_TEXT_BYTES, Beside, Bundle, write_bundle
 from estate_funds.exchange.columns import TABLES
 from estate_funds.exchange.facts import fact_tables
 from estate_funds.exchange.folder import Folder
 from estate_funds.exchange.manifest import FORMAT, CaseSeal, Manifest
 from estate_funds.exchange.pseudonyms import Named, Tables, pseudonym
 from estate_funds.journal import ENTRY_FORMAT, Entry
-from estate_funds.ledger import BalanceKey
+from estate_funds.ledger import BalanceKey, Ledger
 from estate_funds.load import HOUSEHOLD_FILES, document_text, load_case
 from estate_funds.merkle import Frontier, within_batch
 from estate_funds.text import counted
@@ -127,11 +127,38 @@ def most_bytes(member: str) -> int:
 # --- packing ------------------------------------------------------------------------------------------------------
 
 
+class SealedBlock(Protocol):
+    """A sealed block of a store: its number, its first and last entry, the root of the tree over them."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def first_seq(self) -> int: ...
+    @property
+    def last_seq(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+
+
+def beside_books(
+    notes: Iterable[tuple[int, str]],
+    blocks: Iterable[SealedBlock],
+    snapshots: Iterable[tuple[int, Mapping[BalanceKey, int]]],
+) -> dict[str, bytes]:
+    """The members that a store adds: checkpoints that were kept (size, note), roots of blocks, digests of snapshots."""
+    numbered = enumerate(sorted(notes), start=1)
+    members = {f"{CHECKPOINTS}{number:02d}": note.encode("utf-8") for number, (_, note) in numbered}
+    members[BLOCKS] = "".join(f"{b.number}\t{b.first_seq}\t{b.last_seq}\t{b.root.hex()}\n" for b in blocks).encode()
+    members[SNAPSHOTS] = "".join(f"{seq}\t{snapshot_digest(drawn)}\n" for seq, drawn in snapshots).encode()
+    return members
+
+
 @dataclass(frozen=True)
 class Packing:
     """How a case is packed: `as_of` is the day of the audit; a `salt` hides names, and none leaves them plain.
 
-    `hide` names facts that are text and say who somebody is. `documents` is whether source documents come along.
+    `hide` names facts that are text and say who somebody is. `documents` is the folder of the source documents, where
+    they are to come along.
     """
 
     case: Case
@@ -139,7 +166,7 @@ class Packing:
     origin: str
     salt: bytes | None = None
     hide: tuple[str, ...] = ()
-    documents: bool = False
+    documents: EvidenceFolder | None = None
 
     def __post_init__(self) -> None:
         known = {name for d in self.case.documents.values() for name, rule in d.facts.items() if rule.type == "text"}
@@ -164,15 +191,34 @@ class Packing:
         texts = frozenset(name for name, rule in rules.items() if rule.type == "text")
         return Tables(files, texts, frozenset(self.hide)), digests
 
-    def watch(self) -> tuple[Named, Callable[[Mapping[str, bytes]], Beside]]:
-        """What looks at the entries as they are written, and what then gives all that lies beside them."""
+    def write(
+        self,
+        out: Path,
+        entries: Iterable[Entry],
+        ledger: Ledger,
+        notes: Sequence[tuple[Checkpoint, str]],
+        keys: Iterable[str],
+        blocks: Iterable[SealedBlock],
+        snapshots: Iterable[tuple[int, Mapping[BalanceKey, int]]],
+    ) -> Path:
+        """Write the bundle of a journal, the ledger after it, and what a store keeps beside it.
+
+        `notes` are checkpoints that the journal passed through; one of all its entries takes the place of an unsigned
+        one.
+        """
+        now = Checkpoint(self.origin, ledger.tree.size, ledger.tree.root)
         tables, digests = self.tables()
-        named = Named(tables.persons() if self.salt is not None else set())
-
-        def beside(more: Mapping[str, bytes]) -> Beside:
-            return self._beside(tables, digests, named, more)
-
-        return named, beside
+        named, folder = Named(tables.persons() if self.salt is not None else set()), self.documents
+        more = beside_books([(told.size, note) for told, note in notes], blocks, snapshots)
+        return write_bundle(
+            out,
+            named.watched(entries),
+            checkpoint=next((note for told, note in notes if told.head == now.head), now.body),
+            balances=ledger.balances,
+            keys=keys,
+            evidence=lambda digest: folder.place(digest) if folder is not None and folder.has(digest) else None,
+            beside=lambda: self._beside(tables, digests, named, more),
+        )
 
     def _beside(self, tables: Tables, digests: dict[str, str], named: Named, more: Mapping[str, bytes]) -> Beside:
         persons = named.persons
@@ -212,7 +258,7 @@ class Packing:
             "versions": {"estate_funds": __version__, "entry": str(ENTRY_FORMAT), "case": str(self.case.file.format)},
             "origin": self.origin,
             "as_of": str(self.as_of),
-            "documents_included": self.documents,
+            "documents_included": self.documents is not None,
             "case": seal.model_dump(),
             "pseudonyms": {
                 "hashed": self.salt is not None,
@@ -222,32 +268,6 @@ class Packing:
             },
         }
         return Beside(members, told)
-
-
-class SealedBlock(Protocol):
-    """A sealed block of a store: its number, its first and last entry, the root of the tree over them."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def first_seq(self) -> int: ...
-    @property
-    def last_seq(self) -> int: ...
-    @property
-    def root(self) -> bytes: ...
-
-
-def beside_books(
-    notes: Iterable[tuple[int, str]],
-    blocks: Iterable[SealedBlock],
-    snapshots: Iterable[tuple[int, Mapping[BalanceKey, int]]],
-) -> dict[str, bytes]:
-    """The members that a store adds: checkpoints that were kept (size, note), roots of blocks, digests of snapshots."""
-    numbered = enumerate(sorted(notes), start=1)
-    members = {f"{CHECKPOINTS}{number:02d}": note.encode("utf-8") for number, (_, note) in numbered}
-    members[BLOCKS] = "".join(f"{b.number}\t{b.first_seq}\t{b.last_seq}\t{b.root.hex()}\n" for b in blocks).encode()
-    members[SNAPSHOTS] = "".join(f"{seq}\t{snapshot_digest(drawn)}\n" for seq, drawn in snapshots).encode()
-    return members
 
 
 def _text_digest(text: str) -> str:
