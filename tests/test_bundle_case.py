@@ -162,9 +162,11 @@ def test_the_day_of_the_bundle_judges_what_is_due(tmp_path: Path) -> None:
 # --- what is in it ---
 
 
-def test_the_same_books_give_the_same_bytes(tmp_path: Path, good: Path) -> None:
+def test_the_same_books_give_the_same_bytes_on_any_store(address: str, tmp_path: Path, good: Path) -> None:
     case = load_case(EXAMPLES / "xx-district")
-    with books_of(case, tmp_path) as books:
+    opened = Books.open(address, recorded_on=TODAY, evidence=tmp_path / "papers", origin="journal.example")
+    with opened as books:
+        books.run(case)
         again = books.bundle(case, tmp_path / "again.zip", salt=SALT)
         other = books.bundle(case, tmp_path / "other.zip", salt=SALT[::-1])
     assert again.read_bytes() == good.read_bytes() != other.read_bytes()
@@ -347,7 +349,7 @@ def test_a_forger_who_makes_the_manifest_anew_is_found_by_the_seal(good: Path, t
     report = audit_bundle(forged(good, tmp_path / "s.zip", "snapshots.txt", b"5\t" + b"0" * 64 + b"\n"))
     assert [finding.rule for finding in report.findings] == ["snapshot"]
     report = audit_bundle(
-        forged(good, tmp_path / "k.zip", "checkpoints/01", content["checkpoint"].replace(b"\n43\n", b"\n42\n"))
+        forged(good, tmp_path / "k.zip", "checkpoints/0001", content["checkpoint"].replace(b"\n43\n", b"\n42\n"))
     )
     assert [finding.rule for finding in report.findings] == ["cut-off"]
 

@@ -8,6 +8,8 @@ executed or fetched, and what a bundle cannot hold, the report says.
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -147,7 +149,7 @@ def beside_books(
 ) -> dict[str, bytes]:
     """The members that a store adds: checkpoints that were kept (size, note), roots of blocks, digests of snapshots."""
     numbered = enumerate(sorted(notes), start=1)
-    members = {f"{CHECKPOINTS}{number:02d}": note.encode("utf-8") for number, (_, note) in numbered}
+    members = {f"{CHECKPOINTS}{number:04d}": note.encode("utf-8") for number, (_, note) in numbered}
     members[BLOCKS] = "".join(f"{b.number}\t{b.first_seq}\t{b.last_seq}\t{b.root.hex()}\n" for b in blocks).encode()
     members[SNAPSHOTS] = "".join(f"{seq}\t{snapshot_digest(drawn)}\n" for seq, drawn in snapshots).encode()
     return members
@@ -237,7 +239,10 @@ class Packing:
         documents = {}
         for name in self.case.file.documents:
             text, _ = document_text(name, self.case.folder)
-            own = next(d.id for d in self.case.documents.values() if d.text_digest == _text_digest(text))
+            digest = f"sha256:{hashlib.sha256(text.encode('utf-8')).hexdigest()}"
+            own = next((d.id for d in self.case.documents.values() if d.text_digest == digest), None)
+            if own is None:
+                raise CaseError("a document was changed after it was read", where=name, fix="load the case again")
             documents[name] = f"{POLICIES}{own}.toml"
             members[documents[name]] = text.encode("utf-8")
         papers = sorted(self.case.papers.places.items())
@@ -270,16 +275,8 @@ class Packing:
         return Beside(members, told)
 
 
-def _text_digest(text: str) -> str:
-    import hashlib
-
-    return f"sha256:{hashlib.sha256(text.encode('utf-8')).hexdigest()}"
-
-
 def _in_rows(held: Any) -> bytes:
     """A household file in columns as one in rows, each cell as the reader of households takes it."""
-    import csv
-
     from estate_funds.exchange.households import household_cells
 
     text = io.StringIO()
