@@ -276,7 +276,7 @@ def test_a_file_that_changed_after_it_was_read_is_not_packed(donghu: Path, edit:
             books.bundle(case, tmp_path / "b.zip", salt=SALT)
 
 
-def test_what_is_asked_of_the_call(tmp_path: Path) -> None:
+def test_what_is_asked_of_the_call(tmp_path: Path, good: Path) -> None:
     case = load_case(EXAMPLES / "changchun")
     with Books.open("memory", recorded_on=TODAY) as books:
         for options in (
@@ -287,6 +287,8 @@ def test_what_is_asked_of_the_call(tmp_path: Path) -> None:
         ):
             with pytest.raises(InputError):
                 books.bundle(case, tmp_path / "b.zip", **options)  # type: ignore[arg-type]
+        with pytest.raises(CaseError, match="out of a bundle"):
+            books.bundle(open_case(good), tmp_path / "b.zip", plain=True)
         with pytest.raises(SealBroken):
             books.bundle(
                 case,

@@ -171,6 +171,9 @@ class Packing:
     documents: EvidenceFolder | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.case.folder, Packed):
+            what = "a case that came out of a bundle is not packed again"
+            raise CaseError(what, where=self.case.folder.where, fix="load the folder that the bundle was made from")
         known = {name for d in self.case.documents.values() for name, rule in d.facts.items() if rule.type == "text"}
         for name in self.hide:
             if name not in known:
