@@ -128,7 +128,9 @@ def changed(part: str, **changes: Any) -> Callable[[Steps], Steps]:
 
     def spoil(steps: Steps) -> Steps:
         made = [
-            replace(step, draft=replace(step.draft, **changes)) if isinstance(step, Step) and part in _key(step) else step
+            replace(step, draft=replace(step.draft, **changes))
+            if isinstance(step, Step) and part in _key(step)
+            else step
             for step in steps
         ]
         return sorted(made, key=lambda s: (s.effective, 0) if isinstance(s, PeriodEnd) else (s.draft.effective, 1))

@@ -21,7 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from conftest import EXAMPLES, HANDS, ROOT, TODAY
-from estate_funds import Books, load_case, vouchers
+from estate_funds import Books, audit_bundle, load_case, vouchers
 from estate_funds import verifier as independent
 from estate_funds.calendar import Month, Months, parse_day
 from estate_funds.case import Case
@@ -257,6 +257,17 @@ def read_bundle(data: bytes, folder: Path) -> list[Thunk]:
             bundle.has_its_digest(digest)
         read_entries(bundle.entries())
     return []
+
+
+def case_bundles() -> list[bytes]:
+    """A bundle with its case."""
+    return [(ROOT / "tests" / "golden" / "bundle-2.zip").read_bytes()]
+
+
+def read_case_bundle(data: bytes, folder: Path) -> list[Thunk]:
+    path = put(folder, "x.zip", data)
+    report = audit_bundle(path)
+    return [report.to_text, command("audit", path)]
 
 
 def read_zip(data: bytes, folder: Path) -> list[Thunk]:
@@ -601,6 +612,7 @@ READERS = {
         Reader("run", "toml", lambda: [(_copies("xx-district") / "case.toml").read_bytes()], read_run, cost=300),
         Reader("change", "text", lambda: CHANGES, read_change, CASES, cost=30),
         Reader("bundle", "zip", bundles, read_bundle, cost=30),
+        Reader("case-bundle", "zip", case_bundles, read_case_bundle, SEALS, cost=100),
         Reader("verifier", "zip", bundles, read_zip, SEALS, cost=100),
         Reader("journal", "lines", journals, read_journal, cost=20),
         Reader("note", "lines", notes, read_note, SEALS, cost=150),

@@ -16,7 +16,7 @@ SOURCE = ROOT / "src" / "estate_funds"
 ROOMS = [
     "errors", "text", "money", "calendar", "policy", "policies", "registry", "assess", "duties", "ballots", "merkle", "checkpoint",
     "funds", "journal", "ledger", "vouchers", "provenance", "audit", "columns", "store", "evidence", "exchange", "case", "load",
-    "whatif", "bulk", "report", "books", "testing", "verifier", "cli",
+    "bundle", "whatif", "bulk", "report", "books", "testing", "verifier", "cli",
 ]  # fmt: skip
 PURE = ROOMS[: ROOMS.index("audit") + 1]
 IMPURE = {

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from estate_funds.assess import Claim, Claims
     from estate_funds.books import Books
+    from estate_funds.bundle import audit_bundle
     from estate_funds.case import Case
     from estate_funds.errors import EstateFundsError, FindingsError, InputError, Refusal, StoreError
     from estate_funds.load import load_case, load_document
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "bundle": ("audit_bundle",),
     "assess": ("Claim", "Claims"),
     "books": ("Books",),
     "case": ("Case",),
@@ -54,6 +56,7 @@ __all__ = [
     "StoreError",
     "__version__",
     "allocate",
+    "audit_bundle",
     "format_yuan",
     "load_case",
     "load_document",

@@ -416,6 +416,8 @@ class Books:
         """
         if year is not None:
             given_year(year, "Books.audit, year")
+        from estate_funds.columns.shelf import shelf_for
+
         store = self._store
         with store.reading() as connection:  # one state of the database throughout, whoever posts meanwhile
             stored = store.read_in(connection)
@@ -436,6 +438,41 @@ class Books:
                 evidence=self._audit_evidence if self.evidence is not None else None,
                 bank=bank,
                 rules=rules,
+                shelf=shelf_for(len(self)),
+            )
+
+    def bundle(
+        self,
+        case: Case,
+        out: str | Path,
+        *,
+        salt: bytes | None = None,
+        plain: bool = False,
+        hide: Iterable[str] = (),
+        checkpoints: Iterable[str] = (),
+        keys: Iterable[str] = (),
+        evidence: bool = False,
+    ) -> Path:
+        """Write journal, case and what is kept beside both into one file that `audit_bundle` audits with nothing else.
+
+        Households and owners are named by hashes under `salt`, 16 random bytes or more that stay with you; `plain`
+        leaves their names. `hide` names facts that are text and say who somebody is. `checkpoints` are notes that the
+        journal passed through; one of all its entries takes the place of an unsigned one. `keys` are public keys to put
+        in, `evidence` is whether the source documents come along. What is due is judged as of today wherever the bundle
+        is audited. Raises SealBroken for a checkpoint of another journal, CaseError for a case that cannot be packed.
+        """
+        from estate_funds.bundle import Packing
+
+        if (salt is None) != plain:
+            fix = "give salt=secrets.token_bytes(32) and keep it, or plain=True"
+            raise InputError("either names are hashed under a salt, or they are plain", where="Books.bundle", fix=fix)
+        notes = [(self.check_checkpoint(note), note) for note in checkpoints]
+        packing = Packing(case, self.today, self.origin, salt, tuple(hide), self.evidence if evidence else None)
+        with self._store.reading() as connection:  # one state of the database throughout, whoever posts meanwhile
+            ledger, store = self._catch_up(connection), self._store
+            entries = (unchanged(stored).entry for stored in store.read_in(connection))
+            return packing.write(
+                Path(out), entries, ledger, notes, keys, store.blocks(connection), store.snapshots(connection)
             )
 
     def _sealed(self, connection: Connection) -> Iterator[SealedCopy]:

@@ -23,6 +23,7 @@ from estate_funds.errors import CaseError, CellError, nearest
 from estate_funds.exchange.ballots import tallies
 from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.evidence import EvidenceFiles
+from estate_funds.exchange.folder import Folder
 from estate_funds.exchange.tables import Row
 from estate_funds.funds import PAYEE, Fund, Permit, fund_id, holder_of
 from estate_funds.journal import Draft, Entry, Evidence
@@ -74,7 +75,7 @@ class PeriodEnd:
 class Case:
     """A loaded case: checked, and ready to be assessed."""
 
-    folder: Path
+    folder: Folder
     file: CaseFile
     documents: Mapping[str, Document]
     registry: Registry

@@ -15,7 +15,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -274,18 +274,7 @@ class EvidenceFolder:
 
         Each document is read once, however many entries name it.
         """
-        states: dict[str, State] = {}
-        faults: dict[tuple[str, str], list[int]] = {}
-        for seq, kind, digest in named:
-            if digest not in states:
-                states[digest] = self._state(digest)
-            if states[digest] is not State.HELD:
-                faults.setdefault((digest, kind), []).append(seq)
-        held = sum(state is State.HELD for state in states.values())
-        found = tuple(Fault(digest, kind, states[digest], tuple(seqs)) for (digest, kind), seqs in faults.items())
-        return EvidenceAudit(
-            len(states), held, found, tuple(name for digest, name in self._files() if digest not in states)
-        )
+        return audited(named, self._state, self._files())
 
     def _state(self, digest: str) -> State:
         """As `check`, but an audit goes on past what cannot be read, and past what is no digest and so kept nowhere."""
@@ -295,6 +284,25 @@ class EvidenceFolder:
             return self.check(digest)
         except EvidenceError:
             return State.UNREADABLE
+
+
+def audited(
+    named: Iterable[tuple[int, str, str]], state_of: Callable[[str], State], kept: Iterable[tuple[str, str]]
+) -> EvidenceAudit:
+    """What became of the documents that entries name: (sequence number, kind, digest), in any order, taken once.
+
+    `state_of` is asked once for each digest; `kept` is all that is there: the digest, and its name.
+    """
+    states: dict[str, State] = {}
+    faults: dict[tuple[str, str], list[int]] = {}
+    for seq, kind, digest in named:
+        if digest not in states:
+            states[digest] = state_of(digest)
+        if states[digest] is not State.HELD:
+            faults.setdefault((digest, kind), []).append(seq)
+    held = sum(state is State.HELD for state in states.values())
+    found = tuple(Fault(digest, kind, states[digest], tuple(seqs)) for (digest, kind), seqs in faults.items())
+    return EvidenceAudit(len(states), held, found, tuple(name for digest, name in kept if digest not in states))
 
 
 def folder_beside(database: str | Path) -> Path:
@@ -444,4 +452,4 @@ def _altered(place: Path, digest: str) -> EvidenceAltered:
     )
 
 
-__all__ = ["EvidenceAudit", "EvidenceFolder", "Fault", "State", "folder_beside"]
+__all__ = ["EvidenceAudit", "EvidenceFolder", "Fault", "State", "audited", "folder_beside"]

@@ -24,8 +24,9 @@ from estate_funds.exchange import columns
 from estate_funds.exchange.ballots import ballot_facts, tallies
 from estate_funds.exchange.case_file import CaseFile
 from estate_funds.exchange.evidence import EvidenceFiles
-from estate_funds.exchange.facts import read_facts, read_subjects, with_households
-from estate_funds.exchange.tables import Row, file_digest, is_there, read_table, read_text
+from estate_funds.exchange.facts import fact_tables, read_facts, read_subjects, with_households
+from estate_funds.exchange.folder import Directory, Folder
+from estate_funds.exchange.tables import File, Row, read_table, read_text
 from estate_funds.policy import Document, bind, parse_document, parse_toml
 from estate_funds.registry import (
     NO_HOUSEHOLDS,
@@ -43,10 +44,11 @@ from estate_funds.registry import (
 READ_WHOLE = (
     "assessments.csv", "ballots.csv", "spending.csv", "attempts.csv", "incomes.csv", "transfers.csv", "fees.csv",
 )  # fmt: skip
+HOUSEHOLD_FILES = ("households.csv", "households.parquet")
 LAST_SERVICE_YEAR = 100  # a larger period is a calendar year in the wrong column
 
 
-def load_case(folder: str | Path, *, households: bool = True) -> Case:
+def load_case(folder: str | Path | Folder, *, households: bool = True) -> Case:
     """Read a case folder and check all of it: case.toml, its documents, and every table beside it.
 
     Without `households`, the rows of the register lie elsewhere: its household file is left alone, no estate needs
@@ -55,19 +57,21 @@ def load_case(folder: str | Path, *, households: bool = True) -> Case:
     Raises an InputError (CaseError, PolicyError, ColumnError, CellError, DuplicateRow, ControlTotalError) that names
     file, row and column. docs/reference/case.md describes the folder.
     """
-    folder = Path(folder)
-    path = folder / "case.toml"
+    folder = Directory(Path(folder)) if isinstance(folder, str | Path) else folder
+    path = folder.file("case.toml")
     if not path.is_file():
         raise CaseError(
-            "there is no case here", where=str(folder), wanted="a folder with a case.toml", fix="see examples/donghu"
+            "there is no case here", where=folder.where, wanted="a folder with a case.toml", fix="see examples/donghu"
         )
     file = parse_toml(CaseFile, read_text(path), source="case.toml", error=CaseError)
-    documents = {d.id: d for d in (load_document(name, folder=folder) for name in file.documents)}
+    documents = {d.id: d for d in (_document(name, folder) for name in file.documents)}
     documents = bind_documents(file, documents)
     tables = {name: tuple(_read(folder, name)) for name in READ_WHOLE}
     papers = EvidenceFiles(folder)
     registry = _load_registry(folder, file, documents, tables["ballots.csv"], papers, households)
-    _check_tables(folder, tables, documents)
+    if folder.registry_digest:
+        registry = replace(registry, digest=folder.registry_digest)
+    _check_tables(tables, documents)
     named = (name.partition("/") for name in file.claims)
     claimed_by = {str(documents[document].provision(provision).claim_period) for document, _, provision in named}
     rows = _assessment_rows(tables["assessments.csv"], registry, claimed_by, papers)
@@ -86,15 +90,22 @@ def load_document(name: str, *, folder: Path | None = None) -> Document:
     >>> load_document("donghu-2021-17").number
     '东府办发〔2021〕17号'
     """
-    if name.endswith(".toml"):
-        path = (folder or Path()) / name
-        if not is_there(path):
-            raise UnknownDocument("there is no such document file", got=str(path))
-        return parse_document(read_text(path), source=path.name)
+    return _document(name, Directory(folder or Path()))
+
+
+def _document(name: str, folder: Folder) -> Document:
+    text, source = document_text(name, folder)
+    return parse_document(text, source=source)
+
+
+def document_text(name: str, folder: Folder) -> tuple[str, str]:
+    """The text of a document that a case names, and what it is called in messages; UnknownDocument for none."""
+    if (own := folder.document(name)) is not None:
+        return own
     if name not in (known := shipped_documents()):
         raise UnknownDocument(f"no document {name!r} is shipped", fix=nearest(name, known))
     entry = resources.files("estate_funds.policies") / f"{name}.toml"
-    return parse_document(entry.read_bytes().decode("utf-8"), source=entry.name)
+    return entry.read_bytes().decode("utf-8"), entry.name
 
 
 def shipped_documents() -> list[str]:
@@ -182,20 +193,20 @@ def _check_one_home(documents: Mapping[str, Document]) -> None:
 
 
 def _load_registry(
-    folder: Path,
+    folder: Folder,
     file: CaseFile,
     documents: Mapping[str, Document],
     ballots: tuple[Row, ...],
     papers: EvidenceFiles,
     households: bool,
 ) -> Registry:
-    path = folder / "estates.csv"
+    path = folder.file("estates.csv")
     estates = collect_estates((_estate(row) for row in read_table(path, columns.ESTATES)), source="estates.csv")
-    named = (folder / "households.csv", folder / "households.parquet") if households else ()
+    named = [folder.file(name) for name in HOUSEHOLD_FILES] if households else []
     found = [p for p in named if p.is_file()]
     if len(found) > 1:
         raise CaseError(
-            "two household files", where=str(folder), got="households.csv and households.parquet", fix="keep one"
+            "two household files", where=folder.where, got="households.csv and households.parquet", fix="keep one"
         )
     headcounts = {}
     if found:
@@ -205,7 +216,7 @@ def _load_registry(
         if not headcounts:
             fix = "fill it in, or delete it: then the declared numbers of estates.csv are used, and printed as such"
             raise TableError("the household file has no rows", where=found[0].name, fix=fix)
-    digests = {p.name: file_digest(p) for p in (path, *found)}
+    digests = {p.name: folder.digest(p.name) for p in (path, *found)}
     registry = Registry.build(estates, headcounts, source="estates.csv", source_digests=digests, counted=households)
     registry = _with_subjects(registry, documents, found, ballots, papers)
     if file.control_totals is not None:
@@ -219,7 +230,7 @@ def _load_registry(
 def _with_subjects(
     bare: Registry,
     documents: Mapping[str, Document],
-    households: list[Path],
+    households: list[File],
     ballots: tuple[Row, ...],
     papers: EvidenceFiles,
 ) -> Registry:
@@ -233,9 +244,9 @@ def _with_subjects(
         from estate_funds.exchange.households import household_rows
 
         subjects, facts = with_households(household_rows(households[0]), bare)
-    if (folder / "subjects.csv").is_file():
-        subjects += read_subjects(folder / "subjects.csv", bare, documents.values())
-    if not subjects and not ballots and not any(folder.glob("facts*.csv")):
+    if (path := folder.file("subjects.csv")).is_file():
+        subjects += read_subjects(path, bare, documents.values())
+    if not subjects and not ballots and not fact_tables(folder):
         return bare
     known = replace(bare, subjects={s.subject_id: s for s in subjects})
     facts += read_facts(folder, known, documents.values(), papers)
@@ -245,9 +256,9 @@ def _with_subjects(
     return bare.with_subjects(subjects, Facts(facts))
 
 
-def _households(folder: Path) -> Households:
+def _households(folder: Folder) -> Households:
     """The household file, to be asked again for single rows."""
-    found = [path for path in (folder / "households.csv", folder / "households.parquet") if path.is_file()]
+    found = [file for name in ("households.csv", "households.parquet") if (file := folder.file(name)).is_file()]
     if not found:
         return NO_HOUSEHOLDS
     from estate_funds.exchange.households import HouseholdFile
@@ -255,7 +266,7 @@ def _households(folder: Path) -> Households:
     return HouseholdFile(found[0])
 
 
-def _working_days(folder: Path) -> Callable[[date], bool]:
+def _working_days(folder: Folder) -> Callable[[date], bool]:
     """The published calendar of holidays, with the days of holidays.csv put right."""
     rows = _read(folder, "holidays.csv")
     return working_days({row.day("day"): row.text("kind") == "work" for row in rows})
@@ -287,8 +298,8 @@ def _estate(row: Row) -> Estate:
         raise error.at(row.where) from None
 
 
-def _read(folder: Path, name: str) -> Iterator[Row]:
-    path = folder / name
+def _read(folder: Folder, name: str) -> Iterator[Row]:
+    path = folder.file(name)
     return read_table(path, columns.TABLES[name]) if path.is_file() else iter(())
 
 
@@ -333,7 +344,7 @@ def _assessment_rows(
         )
 
 
-def _check_tables(folder: Path, tables: Mapping[str, tuple[Row, ...]], documents: Mapping[str, Document]) -> None:
+def _check_tables(tables: Mapping[str, tuple[Row, ...]], documents: Mapping[str, Document]) -> None:
     keys: dict[str, tuple[str, ...]] = {
         "spending.csv": ("spending_id",),
         "incomes.csv": ("income_id",),
@@ -363,4 +374,4 @@ def _check_tables(folder: Path, tables: Mapping[str, tuple[Row, ...]], documents
                 )
 
 
-__all__ = ["load_case", "load_document", "shipped_documents"]
+__all__ = ["document_text", "load_case", "load_document", "shipped_documents"]

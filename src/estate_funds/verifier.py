@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import json
 import re
 import sys
 import unicodedata
@@ -362,16 +363,25 @@ def verify(bundle: Any, note: bytes, keys: list[str], old: list[bytes]) -> tuple
             findings.append(f"{len(leaves)} entries are not those of {one['origin']} {one['size']}, or do not begin so")
     told = b"".join("\t".join((*key, f"{fen}\n")).encode() for key, fen in sorted(journal.balances.items()) if fen)
     findings += ["balances.txt does not hold the balances"] * (told != bundle.open("balances.txt").read(len(told) + 1))
-    for name, times in Counter(bundle.namelist()).items():
-        whole = name[9:] in named and hashlib.file_digest(bundle.open(name), "sha256").hexdigest() == name[9:]
-        if times > 1 or not (whole or name in ("checkpoint", "keys.txt", "balances.txt", "journal.txt")):
+    held, digests = Counter(bundle.namelist()), {f"evidence/{digest}": digest for digest in named}
+    own = dict.fromkeys(("checkpoint", "keys.txt", "balances.txt", "journal.txt"), "")
+    if "manifest.json" in held:  # it names every other member that is no document, with its digest
+        seals = json.loads(bundle.open("manifest.json").read(1 << 22))["members"]
+        own |= {"manifest.json": ""} | {name: str(seal["sha256"]) for name, seal in seals.items()}
+    for name, times in held.items():
+        wanted = own.get(name, digests.get(name))
+        whole = wanted == "" or wanted == hashlib.file_digest(bundle.open(name), "sha256").hexdigest()
+        if times > 1 or not whole:
             findings.append(f"{name} is not what a bundle holds, or not the document that an entry names")
+    findings += [f"{name} of the manifest is missing" for name in sorted(own.keys() - held.keys())]
+    came = sum(name in digests for name in held)
     refusals = sum(booked[2] == "refusal" for booked in journal.booked.values())
     return [
         f"journal     {checkpoint['origin']}: {len(leaves)} entries, {refusals} of them refusals",
         f"seal        {len(leaves)}:{root_of(leaves).hex()}, and {len(older)} older checkpoints",
         f"signatures  {len(keys)}" if keys else "signatures  not checked: no --key was given",
-        f"contents    {told.count(10)} balances, {len(set(bundle.namelist())) - 4} of {len(named)} documents",
+        f"contents    {told.count(10)} balances, {came} of {len(named)} documents"
+        + (f", {len(own) - 5} members of a case" if "manifest.json" in held else ""),
     ], findings
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,13 +13,14 @@ from estate_funds.audit.report import Coverage, Finding, Severity
 from estate_funds.errors import DamagedEntry, EstateFundsError, InputError
 from estate_funds.journal import Entry, Kind
 from estate_funds.ledger import BalanceKey, Ledger, refold
-from estate_funds.merkle import BLOCK_LEAVES, Batches
+from estate_funds.merkle import BLOCK_LEAVES, HASH_SIZE, Batches, tree_root
 from estate_funds.text import counted
 
 ERROR = Severity.ERROR
+KEPT_HEADS = "nothing cut off or rewritten since a head that was kept"
 INFLOW = "inflow"  # the pseudo-account under which a snapshot keeps what came in, by year
 # Nothing wrong, and what an auditor wants to have seen.
-_REMARKABLE = {
+REMARKABLE = {
     Kind.REFUSAL: "refused attempts on record",
     Kind.AMEND_FUND: "fences amended",
     Kind.REOPEN: "closed periods opened again",
@@ -25,6 +28,9 @@ _REMARKABLE = {
     Kind.WAIVER: "claims for money back waived",
 }
 _RESTORE = "restore the ledger from a backup, and find out who could write to it"
+
+
+Snapshot = Mapping[BalanceKey, int] | str
 
 
 class StoredEntry(Protocol):
@@ -43,13 +49,17 @@ class StoredEntry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SealedCopy:
-    """The leaves that a sealed block of entries gives, 32 bytes each, and what is wrong with the block itself."""
+    """The leaves that a sealed block of entries gives, 32 bytes each, and what is wrong with the block itself.
+
+    Where the block is not at hand, there are no leaves, and `root` is that of the tree over them.
+    """
 
     number: int
     first_seq: int
     last_seq: int
     leaves: bytes
     problem: str = ""
+    root: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +67,26 @@ class Kept:
     """What a store holds beside its entries: how many rows, strays, the sealed copies, and snapshots in their order.
 
     `due` says of a ledger at the end of a batch, and of the entry of the snapshot before, whether one is to be taken.
-    `altered_guards` are the triggers against edits that are not what they were.
+    A snapshot is its balances, or `snapshot_digest` of them. `altered_guards` are the triggers against edits that are
+    not what they were. `sealed` is None where nobody knows of any; `unseen` says why rows and triggers could not be
+    looked at, where they could not.
     """
 
     entries: int
     orphans: int = 0
-    sealed: Iterable[SealedCopy] = ()
-    snapshots: Iterable[tuple[int, Mapping[BalanceKey, int]]] = ()  # the entry after which each was taken, and it
+    sealed: Iterable[SealedCopy] | None = ()
+    snapshots: Iterable[tuple[int, Snapshot]] = ()  # the entry after which each was taken, and it
     due: Callable[[Ledger, int], bool] = lambda ledger, since: False
     altered_guards: Iterable[str] = ()
+    unseen: str = ""
+
+
+class Shelf(Sequence[Entry]):
+    """What keeps the entries of a replay of a long journal in less memory than a list would."""
+
+    @abstractmethod
+    def append(self, entry: Entry) -> None:
+        """Put an entry at the end."""
 
 
 @dataclass(slots=True)
@@ -73,8 +94,8 @@ class Replayed:
     """What replay leaves behind for the comparison."""
 
     ledger: Ledger = field(default_factory=Ledger)
-    entries: list[Entry] = field(default_factory=list)
-    leaves: list[bytes] = field(default_factory=list)  # as computed from the entries
+    entries: list[Entry] | Shelf = field(default_factory=list)
+    leaves: bytearray = field(default_factory=bytearray)  # as computed from the entries, one after the other
     findings: list[Finding] = field(default_factory=list)
     coverage: list[Coverage] = field(default_factory=list)
     verified: int = 0
@@ -83,14 +104,17 @@ class Replayed:
     batches: Batches = field(default_factory=Batches)
     drawn: int = 0  # snapshots that were reached
     snapshot: int = 0  # the entry after which the last one was taken, or was to be
+    remarkable: dict[Kind, list[int]] = field(default_factory=lambda: {kind: [] for kind in REMARKABLE})
 
 
-def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kept | None) -> Replayed:
-    """The journal through the gate again, entry by entry, with what was covered and found."""
-    books = Replayed()
+def replayed(
+    stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kept | None, shelf: Shelf | None = None
+) -> Replayed:
+    """The journal through the gate again, entry by entry, with what was covered and found; kept on the shelf."""
+    books = Replayed(entries=[] if shelf is None else shelf)
     heads = [parse_head(head) for head in kept_heads]
     sizes = {size for size, _ in heads}
-    snapshots = _Snapshots(iter(kept.snapshots) if kept else iter(()))
+    snapshots = Snapshots(iter(kept.snapshots) if kept else iter(()))
     if 0 in sizes:
         books.roots[0] = books.ledger.tree.root.hex()
     for item in _readable(stored, books):
@@ -98,7 +122,13 @@ def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kep
         if books.ledger.seq in sizes:
             books.roots[books.ledger.seq] = books.ledger.tree.root.hex()
         if kept is not None:
-            _check_snapshot(books, snapshots.after(item.entry.seq), kept)
+            check_snapshot(books, snapshots.after(item.entry.seq), kept)
+    conclude(books, heads, kept, snapshots)
+    return books
+
+
+def conclude(books: Replayed, heads: list[tuple[int, str]], kept: Kept | None, snapshots: Snapshots) -> None:
+    """What a replay covered, and what it is held against once its last entry is folded."""
     total = kept.entries if kept else len(books.entries)
     books.coverage = [
         Coverage("entries through the gate again", books.passed, total),
@@ -107,13 +137,11 @@ def replayed(stored: Iterable[StoredEntry], kept_heads: Iterable[str], kept: Kep
     _check_heads(books, heads)
     if kept is not None:
         _check_kept(books, kept, snapshots.unreached())
-    for kind, what in _REMARKABLE.items():
-        found = [entry.seq for entry in books.entries if entry.draft.kind is kind]
-        if found:
+    for kind, what in REMARKABLE.items():
+        if found := books.remarkable[kind]:
             more = " and others" if len(found) > 10 else ""
             note = f"{'entry' if len(found) == 1 else 'entries'} {', '.join(map(str, found[:10]))}{more}"
             books.coverage.append(Coverage(what, len(found), len(found), note))
-    return books
 
 
 def parse_head(head: str) -> tuple[int, str]:
@@ -137,7 +165,7 @@ def _replay_one(books: Replayed, item: StoredEntry) -> None:
         books.findings.append(Finding("gap", ERROR, what, where, clear=_RESTORE))
         books.ledger.seq = entry.seq - 1
     leaf = entry.leaf
-    books.leaves.append(leaf)
+    books.leaves += leaf
     _through_the_gate(books, entry, where)
     if leaf != item.leaf:
         _tampered(books, "a field of the entry was changed after booking", where, leaf, item.leaf)
@@ -147,6 +175,13 @@ def _replay_one(books: Replayed, item: StoredEntry) -> None:
     else:
         books.verified += 1
     books.entries.append(entry)
+    note_remarkable(books, entry)
+
+
+def note_remarkable(books: Replayed, entry: Entry) -> None:
+    """Remember an entry that an auditor wants to have seen, though nothing is wrong with it."""
+    if entry.draft.kind in books.remarkable:
+        books.remarkable[entry.draft.kind].append(entry.seq)
 
 
 def _readable(stored: Iterable[StoredEntry], books: Replayed) -> Iterator[StoredEntry]:
@@ -178,7 +213,7 @@ def _through_the_gate(books: Replayed, entry: Entry, where: str) -> None:
 
 
 def _check_heads(books: Replayed, heads: list[tuple[int, str]]) -> None:
-    what = "nothing cut off or rewritten since a head that was kept"
+    what = KEPT_HEADS
     if not heads:
         note = "not checked: give the head or the checkpoint of an earlier day; without one, a cut tail does not show"
         books.coverage.append(Coverage(what, 0, 0, note))
@@ -202,15 +237,15 @@ def _check_heads(books: Replayed, heads: list[tuple[int, str]]) -> None:
 # --- what stands beside the entries -------------------------------------------------------------------------------
 
 
-class _Snapshots:
+class Snapshots:
     """The snapshots of a store, of which one at a time is held: each is taken when the replay comes to its entry."""
 
-    def __init__(self, kept: Iterator[tuple[int, Mapping[BalanceKey, int]]]) -> None:
+    def __init__(self, kept: Iterator[tuple[int, Snapshot]]) -> None:
         self._kept = kept
         self._next = next(kept, None)
         self._passed: list[int] = []  # the entries of those that the replay did not come to
 
-    def after(self, seq: int) -> Mapping[BalanceKey, int] | None:
+    def after(self, seq: int) -> Snapshot | None:
         """The snapshot that was taken after an entry; the entries that are asked for follow one another."""
         while self._next is not None and type(self._next[0]) is int and self._next[0] <= seq:  # else it is damaged
             (at, drawn), self._next = self._next, next(self._kept, None)
@@ -226,6 +261,9 @@ class _Snapshots:
 
 
 def _check_kept(books: Replayed, kept: Kept, unreached: Sequence[int]) -> None:
+    if kept.unseen:
+        what = "rows and triggers of the database beside the journal"
+        books.coverage.append(Coverage(what, 0, 0, f"not checked: {kept.unseen}"))
     if kept.orphans:
         what = f"{kept.orphans} posting rows belong to no entry"
         books.findings.append(Finding("stray-postings", ERROR, what, "postings", clear=_RESTORE))
@@ -255,14 +293,18 @@ def _check_kept(books: Replayed, kept: Kept, unreached: Sequence[int]) -> None:
 
 def _sealed_findings(books: Replayed, kept: Kept) -> Iterator[Finding | None]:
     """For each sealed block, and each that is wanting, what is wrong with it."""
-    expected, complete = 0, divmod(len(books.leaves), BLOCK_LEAVES)[0]
+    if kept.sealed is None:
+        return
+    expected, complete = 0, divmod(len(books.leaves), HASH_SIZE * BLOCK_LEAVES)[0]
     for copy in kept.sealed:
         first, last = expected * BLOCK_LEAVES + 1, (expected + 1) * BLOCK_LEAVES
-        own, problem = b"".join(books.leaves[first - 1 : last]), copy.problem
+        own, problem = bytes(books.leaves[HASH_SIZE * (first - 1) : HASH_SIZE * last]), copy.problem
         if not problem and (copy.number, copy.first_seq, copy.last_seq) != (expected, first, last):
             told = f"block {copy.number}, entries {copy.first_seq} to {copy.last_seq}"
             problem = f"it stands as {told} in the place of block {expected}, entries {first} to {last}"
-        if not problem and copy.leaves != own:
+        if not problem and copy.root:
+            problem = "" if copy.root == tree_root(own) else "its root is not that of the entries"
+        elif not problem and copy.leaves != own:
             places = range(BLOCK_LEAVES)
             apart = next((n for n in places if copy.leaves[32 * n :][:32] != own[32 * n :][:32]), len(places))
             problem = f"entry {first + apart} is not the one that the rows hold"
@@ -273,8 +315,20 @@ def _sealed_findings(books: Replayed, kept: Kept) -> Iterator[Finding | None]:
         yield Finding("block", ERROR, "a sealed block is missing", f"block {number}", clear=_RESTORE)
 
 
-def _check_snapshot(books: Replayed, drawn: Mapping[BalanceKey, int] | None, kept: Kept) -> None:
-    """Whether a snapshot was taken after the last entry where one was due, there only, and of these balances."""
+def snapshot_digest(balances: Mapping[BalanceKey, int]) -> str:
+    """SHA-256, in hexadecimal, of a snapshot: fund, account, detail and fen, parted by tabs, a line each, in order.
+
+    >>> snapshot_digest({}) == hashlib.sha256().hexdigest()
+    True
+    """
+    whole = hashlib.sha256()
+    for key in sorted(balances, key=str):
+        whole.update("\t".join([*map(str, key), f"{balances[key]}\n"]).encode("utf-8"))
+    return whole.hexdigest()
+
+
+def check_snapshot(books: Replayed, drawn: Snapshot | None, kept: Kept) -> None:
+    """Hold a snapshot against the last entry: taken where one was due, there only, and of these balances."""
     seq, due = books.ledger.seq, not books.batches.end and kept.due(books.ledger, books.snapshot)
     if due or drawn is not None:
         books.snapshot = seq
@@ -285,13 +339,17 @@ def _check_snapshot(books: Replayed, drawn: Mapping[BalanceKey, int] | None, kep
         books.findings.append(Finding("snapshot", ERROR, what, f"snapshot {seq}", clear=_RESTORE))
 
 
-def _compare_snapshot(books: Replayed, seq: int, drawn: Mapping[BalanceKey, int]) -> None:
+def _compare_snapshot(books: Replayed, seq: int, drawn: Snapshot) -> None:
     ledger = books.ledger
     own = ledger.balances | {(fund, INFLOW, str(year)): fen for (fund, year), fen in ledger.inflows.items() if fen}
     books.drawn += 1
+    what = f"a snapshot of balances after entry {seq} is not what the entries give"
+    if isinstance(drawn, str):
+        if drawn != (digest := snapshot_digest(own)):
+            books.findings.append(Finding("snapshot", ERROR, what, f"snapshot {seq}", drawn, digest, clear=_RESTORE))
+        return
     for key in sorted(own.keys() | drawn.keys(), key=str):
         if own.get(key) != drawn.get(key):
-            what = f"a snapshot of balances after entry {seq} is not what the entries give"
             where, (got, wanted) = " ".join(map(str, key)).strip(), (_fen(side.get(key)) for side in (drawn, own))
             books.findings.append(Finding("snapshot", ERROR, what, where, got, wanted, clear=_RESTORE))
             return

@@ -17,11 +17,12 @@ lines:
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 from estate_funds.assess import Claim, Claims
 from estate_funds.audit.paid import Paid, payments
@@ -77,6 +78,35 @@ class AuditedCase(Protocol):
     def orderings(self, today: date) -> Iterable[Ordered]: ...
 
 
+class Chosen(Sequence[Entry]):
+    """Some entries of a journal by their places in it, for one that is too long to hold them all as values."""
+
+    def __init__(self, entries: Sequence[Entry], places: Iterable[int]) -> None:
+        self._entries, self._places = entries, array("Q", places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(self._entries.__getitem__, self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> Entry: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, at: int | slice) -> Entry | Sequence[Entry]:
+        if isinstance(at, slice):
+            return Chosen(self._entries, self._places[at])
+        return self._entries[self._places[at]]
+
+
+def _chosen(entries: Sequence[Entry], keep: Callable[[Entry], bool]) -> Sequence[Entry]:
+    """The entries to keep: at hand where the whole journal is, else by their places."""
+    if isinstance(entries, list | tuple):
+        return tuple(filter(keep, entries))
+    return Chosen(entries, (place for place, entry in enumerate(entries) if keep(entry)))
+
+
 @dataclass(frozen=True)
 class Material:
     """What rules look at: the journal and its ledger after the last entry, the day, and what else there is.
@@ -105,26 +135,15 @@ class Material:
         return made
 
     @cached_property
-    def standing(self) -> tuple[Entry, ...]:
+    def standing(self) -> Sequence[Entry]:
         """The entries that count: none that was undone, and none that undoes."""
         undone = self.ledger.reversed
-        return tuple(e for e in self.entries if e.seq not in undone and e.draft.kind not in _UNDOING)
+        return _chosen(self.entries, lambda e: e.seq not in undone and e.draft.kind not in _UNDOING)
 
     @cached_property
-    def payments(self) -> tuple[Entry, ...]:
+    def payments(self) -> Sequence[Entry]:
         """The standing entries by which money left the books, or a fund for another that takes it on a claim."""
-        return tuple(entry for entry in self.standing if entry.draft.kind is Kind.DISBURSEMENT)
-
-    def once(self, make: Callable[[Material], T]) -> T:
-        """What a function makes of this material, made once however many rules ask."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        found: T = self._made[make]
-        return found
-
-    @cached_property
-    def _made(self) -> dict[object, Any]:
-        return {}
+        return _chosen(self.standing, lambda e: e.draft.kind is Kind.DISBURSEMENT)
 
     def entry(self, seq: int) -> Entry:
         """The entry of a number, which is there."""
@@ -146,14 +165,10 @@ class Material:
         return tuple(c for c in claims if (paid := self.paid.get(c.claim_id)) and paid.standing)
 
     @cached_property
-    def receipts(self) -> tuple[Entry, ...]:
+    def receipts(self) -> Sequence[Entry]:
         """The standing entries by which money came into the books."""
-        return tuple(
-            entry
-            for entry in self.standing
-            if any(
-                p.account in (Account.FUNDING, Account.PAYABLE) and p.side == Side.CREDIT for p in entry.draft.postings
-            )
+        return _chosen(
+            self.standing, lambda e: any(p.account in _INCOME and p.side == Side.CREDIT for p in e.draft.postings)
         )
 
 

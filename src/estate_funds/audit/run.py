@@ -9,7 +9,7 @@ from estate_funds.assess import Claims, Status
 from estate_funds.audit.bank import Bank
 from estate_funds.audit.catalogue import RULES
 from estate_funds.audit.claims import claim_findings
-from estate_funds.audit.journal import Kept, Replayed, StoredEntry, replayed
+from estate_funds.audit.journal import Kept, Replayed, Shelf, StoredEntry, replayed
 from estate_funds.audit.paid import Paid, is_refund
 from estate_funds.audit.reconcile import reconcile
 from estate_funds.audit.report import AuditReport, Coverage, Finding, Severity
@@ -26,7 +26,7 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 
 def audit(
-    stored: Iterable[StoredEntry],
+    stored: Iterable[StoredEntry] | Replayed,
     case: AuditedCase | None = None,
     *,
     year: int | None = None,
@@ -36,6 +36,7 @@ def audit(
     evidence: Callable[[Iterable[Entry]], tuple[Coverage, Sequence[Finding]]] | None = None,
     bank: Bank | None = None,
     rules: Iterable[Rule] = RULES,
+    shelf: Shelf | None = None,
 ) -> AuditReport:
     """Audit a journal, alone or against the case that it was booked from.
 
@@ -44,8 +45,10 @@ def audit(
     audits or checkpoints, through which the journal must still pass. `kept` is what the store holds beside the entries;
     `evidence` looks at the documents that the entries name. `bank` are bank statements, which are matched with the
     entries; InputError where they name a fund that was never opened. `rules` are asked last, see `audit.rules`.
+    `shelf`, empty, is what the entries are kept in; by default, a list. A journal that was replayed already, otherwise,
+    is taken as it is.
     """
-    books = replayed(stored, kept_heads, kept)
+    books = stored if isinstance(stored, Replayed) else replayed(stored, kept_heads, kept, shelf)
     coverage = books.coverage
     coverage.append(_traced(books))
     if evidence is None:
@@ -79,16 +82,24 @@ def audit(
 def _traced(books: Replayed) -> Coverage:
     """Every fen that went out, traced to the receipts that it came from; a finding where it cannot be."""
     what = "money that went out traced to its receipts"
-    paid = sum(
-        any(p.account == Account.CASH and p.side == Side.CREDIT for p in e.draft.postings) for e in books.entries
-    )
+    paid = 0
+
+    def counting() -> Iterator[Entry]:
+        nonlocal paid
+        for entry in books.entries:
+            paid += any(p.account == Account.CASH and p.side == Side.CREDIT for p in entry.draft.postings)
+            yield entry
+
+    entries = counting()
     try:
-        trace(books.entries)
+        trace(entries)
     except Exception as error:  # whatever rows that somebody changed do to it
         why = error.what if isinstance(error, EstateFundsError) else str(error)
         where = error.where if isinstance(error, EstateFundsError) else "journal"
         clear = "see what else was found: the gate lets none such through"
         books.findings.append(Finding("unallocated", ERROR, why, where, clear=clear))
+        for _ in entries:  # the rest counts too
+            pass
         return Coverage(what, 0, paid)
     return Coverage(what, paid, paid)
 
@@ -112,8 +123,11 @@ def _compare(
         notes.append(f"{ahead} not payable before {as_of} is over")
     if year is not None:
         notes.append(f"only those that begin in {year}")
-    stale = sum(e.draft.registry not in ("", case.registry_digest) for e in books.entries)
-    stale += sum(e.draft.policy not in ("", case.policy_digests.get(e.draft.document)) for e in books.entries)
+    registry, policies = ("", case.registry_digest), case.policy_digests
+    stale = sum(
+        (e.draft.registry not in registry) + (e.draft.policy not in ("", policies.get(e.draft.document)))
+        for e in books.entries
+    )
     if stale:
         notes.append(f"{stale} entries were booked from an earlier state of registry or policy")
     coverage = [
@@ -192,8 +206,9 @@ def _papers(named: Iterable[tuple[str, str]]) -> str:
 
 def _compare_facts(books: Replayed, case: AuditedCase, as_of: date) -> Coverage:
     """Appropriations, receipts, transfers, spendings and fences: each booked exactly as its row says."""
-    booked = {entry.draft.key: entry for entry in books.entries}
     steps = [step for step in case.facts if step.draft.effective <= as_of]
+    known = {step.draft.key for step in steps}
+    booked = {entry.draft.key: entry for entry in books.entries if entry.draft.key in known}
     for step in steps:
         entry = booked.get(step.draft.key)
         where = f"{step.origin} ({step.draft.key})"
@@ -211,17 +226,16 @@ def _compare_facts(books: Replayed, case: AuditedCase, as_of: date) -> Coverage:
             books.findings.append(
                 Finding("booked-otherwise", ERROR, what, where, got, wanted, "", amount, clear, (entry.seq,))
             )
-    known = {step.draft.key for step in steps}
     checked = {Kind.OPEN_FUND, Kind.APPROPRIATION, Kind.RECEIPT, Kind.SPENDING, Kind.TRANSFER}
     checked |= {Kind.ADVANCE, Kind.SETTLEMENT, Kind.LOAN}
-    own = [
+    own = (
         e
         for e in books.entries
         if e.draft.kind in checked
         and e.draft.key not in known
         and e.seq not in books.ledger.reversed
         and not is_refund(e.draft)
-    ]
+    )
     for entry in own:
         amount = sum(p.amount_fen for p in entry.draft.postings if p.account == Account.CASH)
         what, clear = "booked, and nowhere in the case", "add the row it rests on to the case, or reverse it"

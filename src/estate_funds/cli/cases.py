@@ -16,7 +16,6 @@ from estate_funds.cli.common import (
     DayOption,
     EvidenceOption,
     EvidenceThereOption,
-    LedgerArgument,
     bar,
     day_of,
     guarded,
@@ -26,7 +25,10 @@ from estate_funds.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from estate_funds.audit import AuditReport
     from estate_funds.audit.bank import Bank
+    from estate_funds.case import Case
+    from estate_funds.checkpoint import Checkpoint
 
 app = typer.Typer()
 
@@ -105,7 +107,9 @@ def explain(
 @app.command()
 @guarded
 def audit(
-    ledger: LedgerArgument,
+    ledger: Annotated[
+        str, typer.Argument(metavar="LEDGER", help="A ledger: a file, sqlite:///file, or postgresql://…; or a bundle.")
+    ],
     case: Annotated[
         Path | None, typer.Option(help="The case it was booked from: claims and facts are re-derived.")
     ] = None,
@@ -132,29 +136,38 @@ def audit(
     bank_map: Annotated[
         Path | None, typer.Option(help="With --bank: which account holds which funds, and more (docs/bank.md).")
     ] = None,
+    recorded_on: DayOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print coverage and findings as JSON.")] = False,
 ) -> None:
     """Replay a ledger from its first entry through the gate; with --case, re-assess and compare every fen.
 
-    With --bank, each line of the statements is matched with the entries. Says first what was covered, then what was
-    found. Exit status 1 when anything was found.
+    A bundle is audited against the case that it holds, and needs nothing else. With --bank, each line of the statements
+    is matched with the entries. Says first what was covered, then what was found. Exit status 1 on any finding.
     """
+    from estate_funds.cli.verifying import Thing, thing
     from estate_funds.load import load_case
 
     if bank_map is not None and not statements:
         raise typer.BadParameter("--bank-map is about statements: wanted --bank too")
-    if year is not None and case is None:
-        raise typer.BadParameter("--year is about the claims of a case: wanted --case too")
     told = [(path, read_checkpoint(path)[1]) for path in checkpoints or []]
     kept = [*(heads or []), *(one.head for _, one in told)]
+    in_bundle = thing(ledger) is Thing.BUNDLE
+    if in_bundle and evidence is not None:
+        raise typer.BadParameter("--evidence is for a ledger: a bundle brings its own documents")
+    if year is not None and case is None and not in_bundle:
+        raise typer.BadParameter("--year is about the claims of a case: wanted --case too")
     bank = _bank(statements, bank_map) if statements else None
-    with open_books(ledger, evidence=evidence) as books:
-        for path, one in told:
-            one.check_origin(books.origin, where=str(path))
-        with waiting("reading the case"):
-            loaded = load_case(case) if case else None
-        with bar("replaying", len(books)) as progress:
-            report = books.audit(loaded, year=year, kept_heads=kept, bank=bank, progress=progress)
+    if in_bundle:
+        loaded = load_case(case) if case else None
+        report = _audit_bundle(Path(ledger), loaded, year, kept, told, recorded_on, bank)
+    else:
+        with open_books(ledger, evidence=evidence, recorded_on=recorded_on) as books:
+            for path, one in told:
+                one.check_origin(books.origin, where=str(path))
+            with waiting("reading the case"):
+                loaded = load_case(case) if case else None
+            with bar("replaying", len(books)) as progress:
+                report = books.audit(loaded, year=year, kept_heads=kept, bank=bank, progress=progress)
     print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if as_json else report.to_text())
     raise typer.Exit(1 if report.findings else 0)
 
@@ -164,6 +177,24 @@ def _bank(statements: list[Path], bank_map: Path | None) -> Bank:
 
     with waiting("reading the statements"):
         return read_bank(statements, bank_map)
+
+
+def _audit_bundle(
+    path: Path, case: Case | None, year: int | None, kept: list[str], told: list[tuple[Path, Checkpoint]],
+    recorded_on: datetime | None, bank: Bank | None,
+) -> AuditReport:  # fmt: skip
+    """Audit a bundle; its own checkpoint says how much there is to replay, and whose it is."""
+    from estate_funds.bundle import audit_bundle
+    from estate_funds.checkpoint import Checkpoint
+    from estate_funds.exchange.bundle import Bundle
+
+    with Bundle(path) as opened:
+        sealed = Checkpoint.parse(opened.checkpoint)
+    for file, one in told:
+        one.check_origin(sealed.origin, where=str(file))
+    as_of = recorded_on.date() if recorded_on else None
+    with bar("replaying", sealed.size) as progress:
+        return audit_bundle(path, case, year=year, as_of=as_of, kept_heads=kept, bank=bank, progress=progress)
 
 
 @app.command()

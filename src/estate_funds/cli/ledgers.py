@@ -282,6 +282,94 @@ def export(
     print(f"{held} of {counted(len(named), 'source document')} put in")
 
 
+@app.command()
+@guarded
+def bundle(
+    ledger: LedgerArgument,
+    case: Annotated[Path, typer.Option(help="The case that the ledger was booked from.")],
+    out: Annotated[Path, typer.Option(help="The .zip to write.")],
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Leave the names of households and owners as they are; it says so.")
+    ] = False,
+    salt: Annotated[
+        Path | None,
+        typer.Option(help="File of the salt that names are hashed under; made where it is not there; OUT.salt."),
+    ] = None,
+    hide: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FACT", help="A fact that is text and says who somebody is: hashed too; may be repeated."),
+    ] = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", help="A checkpoint to put in, which audits then ask for; may be given again."),
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="The public key of one who signed, or a file with one a line, to put in as well."),
+    ] = None,
+    evidence: EvidenceThereOption = None,
+    with_evidence: Annotated[
+        bool, typer.Option("--with-evidence/--without-evidence", help="Whether to put the source documents in.")
+    ] = False,
+    recorded_on: DayOption = None,
+) -> None:
+    """Write books and case as one file that is audited with nothing else, households and owners under pseudonyms.
+
+    Whoever gets it: estate-funds audit OUT. The salt stays with you: it shows who is who, and makes the same bundle
+    again.
+    """
+    from estate_funds.load import load_case
+
+    if plain and (salt or hide):
+        raise typer.BadParameter("--salt and --hide are for hashed names, and --plain leaves them")
+    notes = [read_checkpoint(path)[0] for path in checkpoints or []]
+    with open_books(ledger, evidence=evidence, recorded_on=recorded_on) as books, waiting("writing the bundle"):
+        loaded = load_case(case)
+        secret = None if plain else _salt(salt or out.with_name(f"{out.name}.salt"))
+        path = books.bundle(
+            loaded, out, salt=secret, plain=plain, hide=hide or (), checkpoints=notes,
+            keys=[str(key) for key in _keys(keys or [])], evidence=with_evidence,
+        )  # fmt: skip
+    _tell_bundle(path, None if plain else salt or out.with_name(f"{out.name}.salt"))
+
+
+def _salt(path: Path) -> bytes:
+    """The salt in a file, in hexadecimal; a new one, which only its owner can read, where there is no such file."""
+    import secrets
+
+    if not is_there(path):
+        made = secrets.token_bytes(32)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+                file.write(made.hex() + "\n")
+        except OSError as error:
+            raise InputError("the salt cannot be written", where=str(path), got=error.strerror) from None
+        return made
+    try:
+        return bytes.fromhex(read_text(path).strip())
+    except ValueError:
+        raise InputError("not a salt", where=str(path), wanted="hexadecimal digits, as bundle wrote them") from None
+
+
+def _tell_bundle(path: Path, salt: Path | None) -> None:
+    """What a bundle holds, as its manifest says."""
+    from estate_funds.exchange.bundle import Bundle
+
+    with Bundle(path) as made:
+        manifest, documents = made.manifest, len(made.evidence())
+    assert manifest is not None
+    names = manifest.pseudonyms
+    print(f"written: {path}")
+    print(f"case {manifest.case.id}, journal {manifest.origin}, to be audited as of {manifest.as_of}")
+    if salt is None:
+        print("names of households and owners are plain")
+    else:
+        left = f"; {names.named_by_journal} that the journal names are plain" if names.named_by_journal else ""
+        print(f"{counted(names.names, 'name')} hashed{left}; the salt is in {salt}: it stays with you")
+    print(f"{counted(documents, 'source document')} put in")
+
+
 # --- look back ----------------------------------------------------------------------------------------------------
 
 

@@ -12,14 +12,14 @@ bytes: members stand in one order, under one date.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -27,8 +27,10 @@ from typing import IO
 from estate_funds.calendar import parse_day
 from estate_funds.checkpoint import Checkpoint, VerifierKey
 from estate_funds.errors import DateError, InputError, OutputError, SealBroken
+from estate_funds.exchange.archive import UNREADABLE, Archive
+from estate_funds.exchange.manifest import FORMAT, MANIFEST, Manifest, read_model
 from estate_funds.journal import ENTRY_FORMAT, Draft, Entry, Evidence, Kind, Posting
-from estate_funds.merkle import Frontier, head_text
+from estate_funds.merkle import Frontier, head_text, leaf_hash
 
 BalanceKey = tuple[str, str, str]  # fund, account, detail
 
@@ -37,14 +39,12 @@ _FIRST_LINE = f"estate_funds entry {ENTRY_FORMAT}\n".encode()
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a .zip can say
 _CHUNK = 1 << 20
 MOST_ENTRY_BYTES = 1 << 26  # an entry without an end would fill the memory of whoever reads it
+MOST_MANIFEST_BYTES, MOST_TABLE_BYTES = 1 << 22, 1 << 26
 MOST_TEXT_BYTES = 1 << 20  # so would a checkpoint, or a line
 _FIELDS = (
     "policy", "registry", "kind", "effective", "key", "maker", "approver", "narrative", "document", "clause", "purpose",
     "payee", "payee_class", "reference",
 )  # fmt: skip
-# What a broken archive makes zipfile raise; RuntimeError where a member is encrypted, or of a version not known here.
-_UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, struct.error, ValueError, RuntimeError)
-_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others make a thousand times a thousand bytes of one
 _NUMBER = re.compile("0|-?[1-9][0-9]{0,18}")
 
 
@@ -121,6 +121,14 @@ def split_journal(file: IO[bytes]) -> Iterator[bytes]:
 # --- writing ---
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a bundle holds beside its journal: members by name, and what the manifest says of the whole."""
+
+    members: Mapping[str, bytes]
+    told: Mapping[str, object]
+
+
 def write_bundle(
     path: Path,
     entries: Iterable[Entry],
@@ -129,15 +137,17 @@ def write_bundle(
     balances: Mapping[BalanceKey, int],
     keys: Iterable[str] = (),
     evidence: Callable[[str], bytes | Path | None] = lambda digest: None,
+    beside: Callable[[], Beside] | None = None,
 ) -> Path:
     """Write a journal as a bundle, whole or not at all.
 
     `checkpoint` is a note of all these entries, signed or the body alone; `balances` are those after its last entry, in
     fen, zeros left out; `keys` are verifier keys; `evidence` gives the document of a digest, or the file that holds it,
     or None where it is not kept. A document is written as it is found: whether it has its digest, the verifier says.
+    `beside`, asked once the journal is written, gives more members, and makes it a bundle with a manifest.
 
     CheckpointError where the checkpoint or a key is none, SealBroken where the entries are not those of the checkpoint,
-    OutputError where the file cannot be written.
+    InputError where it holds what `Bundle` would refuse, OutputError where the file cannot be written.
     """
     sealed = Checkpoint.parse(checkpoint)
     texts = {
@@ -149,12 +159,20 @@ def write_bundle(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(part, "w") as bundle:
+            seals: dict[str, dict[str, object]] = {}
             for name, text in texts.items():
-                with _member(bundle, name) as file:
-                    file.write(text.encode("utf-8"))
-            digests = _write_journal(bundle, entries, sealed)
+                _write_member(bundle, name, text.encode("utf-8"), seals)
+            digests = _write_journal(bundle, entries, sealed, seals)
+            if beside is not None:
+                more = beside()
+                for name, data in more.members.items():
+                    _write_member(bundle, name, data, seals)
+                manifest = {**more.told, "members": seals}
+                text = json.dumps(manifest, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+                _write_member(bundle, MANIFEST, text.encode("utf-8"), {})
             for digest in sorted(digests):
                 _write_evidence(bundle, digest.hex(), evidence(digest.hex()))
+        Bundle(part).close()  # InputError for what nobody could open: too many documents, a name that none may have
         os.replace(part, path)
     except OSError as error:
         raise OutputError(
@@ -182,15 +200,27 @@ def _member(bundle: zipfile.ZipFile, name: str) -> IO[bytes]:
     return bundle.open(info, "w", force_zip64=True)
 
 
-def _write_journal(bundle: zipfile.ZipFile, entries: Iterable[Entry], sealed: Checkpoint) -> set[bytes]:
+def _write_member(bundle: zipfile.ZipFile, name: str, data: bytes, seals: dict[str, dict[str, object]]) -> None:
+    with _member(bundle, name) as file:
+        file.write(data)
+    seals[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _write_journal(
+    bundle: zipfile.ZipFile, entries: Iterable[Entry], sealed: Checkpoint, seals: dict[str, dict[str, object]]
+) -> set[bytes]:
     """Write the entries, and give the digests of the evidence that they name."""
-    tree = Frontier()
+    tree, whole, length = Frontier(), hashlib.sha256(), 0
     digests: set[bytes] = set()
     with _member(bundle, JOURNAL) as file:
         for entry in entries:
-            file.write(entry.canonical())
-            tree.append(entry.leaf)
+            data = entry.canonical()
+            file.write(data)
+            whole.update(data)
+            length += len(data)
+            tree.append(leaf_hash(data))
             digests.update(bytes.fromhex(one.sha256) for one in entry.draft.evidence)
+    seals[JOURNAL] = {"bytes": length, "sha256": whole.hexdigest()}
     if (tree.size, tree.root) != (sealed.size, sealed.root):
         raise SealBroken(
             "the entries are not those of the checkpoint",
@@ -219,21 +249,67 @@ def _write_evidence(bundle: zipfile.ZipFile, digest: str, document: bytes | Path
 class Bundle:
     """A bundle that is open for reading; use it with `with`. InputError where the file is none, or is damaged.
 
-    Nothing is verified by reading: fold `entries()` through `ledger.replay`, and verify `checkpoint` with keys that you
-    have from elsewhere.
+    Opening looks through the directory of the archive (see `archive`), and with a manifest holds every member but the
+    journal and the documents against it: SealBroken where one is another, missing, or not named. Nothing else is
+    verified by reading: fold `entries()` through `ledger.replay`, and verify `checkpoint` with keys that you have from
+    elsewhere.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._archive = Archive(path)
         try:
-            self._zip = zipfile.ZipFile(path)
-        except _UNREADABLE as error:
-            raise self._damaged("", error) from None
-        names = self._zip.namelist()
-        missing = [name for name in (CHECKPOINT, KEYS, BALANCES, JOURNAL) if names.count(name) != 1]
-        if missing:
+            names = set(self._archive.names)
+            missing = [name for name in (CHECKPOINT, KEYS, BALANCES, JOURNAL) if name not in names]
+            if missing:
+                raise InputError("not a bundle", where=str(path), got=sorted(names)[:8], wanted=f"{missing[0]} in it")
+            self.manifest = self._read_manifest() if MANIFEST in names else None
+            if self.manifest is not None:
+                self._check_members(self.manifest, names)
+        except BaseException:
             self.close()
-            raise InputError("not a bundle", where=str(path), got=names[:8], wanted=f"one {missing[0]} in it")
+            raise
+
+    def _read_manifest(self) -> Manifest:
+        where = f"{self.path}, {MANIFEST}"
+        try:
+            text = self._archive.read(MANIFEST, MOST_MANIFEST_BYTES).decode("utf-8")
+            data = json.loads(text, object_pairs_hook=_each_once)
+        except (ValueError, RecursionError) as error:
+            raise InputError("not the manifest of a bundle", where=where, got=error, wanted="JSON in UTF-8") from None
+        told = data.get("format") if isinstance(data, dict) else None
+        if told != FORMAT:
+            what = "a bundle of a format that this version does not read"
+            raise InputError(what, where=where, got=told, wanted=FORMAT, fix="open it with a newer version")
+        return read_model(Manifest, data, where)
+
+    def _check_members(self, manifest: Manifest, names: set[str]) -> None:
+        """Each member is as the manifest says; the journal and the documents are hashed when they are read."""
+        wanted = {*manifest.members, MANIFEST}
+        for name in sorted(wanted ^ {one for one in names if not one.startswith(EVIDENCE)}):
+            what = "the bundle lacks a member of its manifest" if name in wanted else "a member that no manifest names"
+            raise self._broken(what, name)
+        for name, seal in manifest.members.items():
+            if name == JOURNAL:
+                continue
+            found = self._digest(name)
+            if (self._archive.size(name), found) != (seal.bytes, seal.sha256):
+                raise self._broken("a member is not the one of the manifest", name, found, seal.sha256)
+
+    def _broken(self, what: str, name: str, got: str = "", wanted: str = "") -> SealBroken:
+        return SealBroken(what, where=f"{self.path}, {name}", got=got, wanted=wanted, fix="ask for the bundle again")
+
+    def member(self, name: str, most_bytes: int = MOST_TABLE_BYTES) -> bytes:
+        """A member that goes into memory whole; InputError where it is longer than that may be."""
+        return self._archive.read(name, most_bytes)
+
+    def lines(self, name: str) -> Iterator[str]:
+        """The lines of a member, one by one, each without its end; InputError for one that does not end."""
+        return self._lines(name)
+
+    def members(self, under: str) -> list[str]:
+        """The names of the members in a folder of the bundle, without that, in order."""
+        return sorted(name.removeprefix(under) for name in self._archive.names if name.startswith(under))
 
     def __enter__(self) -> Bundle:
         return self
@@ -245,7 +321,7 @@ class Bundle:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._zip.close()
+        self._archive.close()
 
     @property
     def checkpoint(self) -> str:
@@ -258,13 +334,22 @@ class Bundle:
         return tuple(VerifierKey.parse(line) for line in self._text(KEYS).splitlines())
 
     def entries(self) -> Iterator[Entry]:
-        """The entries, one by one, in the order of the journal."""
+        """The entries, one by one, in the order of the journal.
+
+        SealBroken at the end where the journal is not the one of the manifest.
+        """
+        whole, length = hashlib.sha256(), 0
         try:
             with self._open(JOURNAL) as file:
                 for data in split_journal(file):
+                    whole.update(data)
+                    length += len(data)
                     yield parse_entry(data)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._damaged(JOURNAL, error) from None
+        seal = self.manifest.members[JOURNAL] if self.manifest is not None else None
+        if seal is not None and (length, whole.hexdigest()) != (seal.bytes, seal.sha256):
+            raise self._broken("a member is not the one of the manifest", JOURNAL, whole.hexdigest(), seal.sha256)
 
     def balances(self) -> dict[BalanceKey, int]:
         """The balances that came with the journal, in fen on each account's normal side."""
@@ -287,46 +372,43 @@ class Bundle:
                         where, wanted = f"{self.path}, {name}", f"{MOST_TEXT_BYTES} bytes at most"
                         raise InputError("a line does not end", where=where, got=ascii(line[:80])[1:], wanted=wanted)
                     yield line[:-1].decode("utf-8")
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._damaged(name, error) from None
 
     def evidence(self) -> tuple[str, ...]:
         """The digests under which documents came along."""
-        return tuple(name.removeprefix(EVIDENCE) for name in self._zip.namelist() if name.startswith(EVIDENCE))
+        return tuple(name.removeprefix(EVIDENCE) for name in self._archive.names if name.startswith(EVIDENCE))
 
     def has_its_digest(self, digest: str) -> bool:
         """Whether the document that came along under a digest has it."""
+        return self._digest(EVIDENCE + digest) == digest
+
+    def _digest(self, name: str) -> str:
         seen = hashlib.sha256()
         try:
-            with self._open(EVIDENCE + digest) as file:
+            with self._open(name) as file:
                 while chunk := file.read(_CHUNK):
                     seen.update(chunk)
-        except _UNREADABLE as error:
-            raise self._damaged(EVIDENCE + digest, error) from None
-        return seen.hexdigest() == digest
+        except UNREADABLE as error:
+            raise self._damaged(name, error) from None
+        return seen.hexdigest()
 
     def _text(self, name: str) -> str:
+        data = self._archive.read(name, MOST_TEXT_BYTES)
         try:
-            with self._open(name) as file:
-                text = file.read(MOST_TEXT_BYTES + 1).decode("utf-8")
-        except _UNREADABLE as error:
+            return data.decode("utf-8")
+        except ValueError as error:
             raise self._damaged(name, error) from None
-        if len(text) > MOST_TEXT_BYTES:
-            where, wanted = f"{self.path}, {name}", f"{MOST_TEXT_BYTES} bytes at most"
-            raise InputError("a text that is too long", where=where, got=text[:80], wanted=wanted)
-        return text
 
     def _open(self, name: str) -> IO[bytes]:
-        try:
-            found = self._zip.getinfo(name)
-            if found.compress_type not in _WAYS:
-                raise zipfile.BadZipFile(f"it is neither stored nor deflated, but of type {found.compress_type}")
-            return self._zip.open(found)
-        except KeyError:
-            raise InputError("the bundle does not hold it", where=str(self.path), got=name) from None
-        except _UNREADABLE as error:
-            raise self._damaged(name, error) from None
+        return self._archive.open(name)
 
     def _damaged(self, name: str, error: Exception) -> InputError:
-        where = f"{self.path}, {name}" if name else str(self.path)
-        return InputError("the bundle cannot be read", where=where, got=error, fix="export it again, or copy it again")
+        return self._archive.damaged(name, error)
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key that stands twice")
+    return found

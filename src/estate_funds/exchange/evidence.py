@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from estate_funds.errors import CellError
-from estate_funds.exchange.tables import file_digest
+from estate_funds.exchange.folder import Directory, Folder
 from estate_funds.journal import Evidence
 
 _BY_DIGEST = re.compile("sha256:([0-9a-f]{64})")
@@ -18,11 +18,11 @@ class EvidenceFiles:
     `files` says which file stands for which digest; of two files with the same bytes, the first that was named.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Folder | Path) -> None:
+        self.folder: Folder = Directory(folder) if isinstance(folder, Path) else folder
         self.files: dict[str, Path] = {}
         self._lists: dict[str, tuple[Evidence, ...]] = {}
-        self._digests: dict[str, str] = {}
+        self.places: dict[str, str] = {}  # the digest of each file, by how the rows name it
 
     def read(self, text: str, where: str) -> tuple[Evidence, ...]:
         """The documents of a list `kind:file; kind:sha256:digest`, in its order; `where` is its place, for messages.
@@ -40,22 +40,17 @@ class EvidenceFiles:
             return Evidence(kind, found[1])
         if not kind or not place:
             raise _refused("neither a file nor a digest", item, where)
-        if place not in self._digests:
-            self._digests[place] = self._hashed(place, item, where)
-        return Evidence(kind, self._digests[place])
+        if place not in self.places:
+            self.places[place] = self._hashed(place, item, where)
+        return Evidence(kind, self.places[place])
 
     def _hashed(self, place: str, item: str, where: str) -> str:
         try:
-            path = self.folder.joinpath(place).resolve()
-            if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
-                raise _refused("the evidence is not in the case folder", item, where)
-            if not path.stat().st_size:
-                raise _refused("an empty file is no evidence", item, where)
-            digest = file_digest(path)
-        except (OSError, ValueError, RuntimeError) as error:  # no path at all, or links in a circle
-            why = getattr(error, "strerror", None) or error
-            raise _refused(f"the evidence cannot be read: {why}", item, where) from None
-        self.files.setdefault(digest, path)
+            digest, path = self.folder.paper(place)
+        except CellError as error:
+            raise _refused(error.what, item, where) from None
+        if path is not None:
+            self.files.setdefault(digest, path)
         return digest
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from pathlib import Path
 
 from estate_funds.calendar import near_day, parse_day
 from estate_funds.errors import (
@@ -19,7 +18,8 @@ from estate_funds.errors import (
 )
 from estate_funds.exchange.columns import FACTS, SUBJECTS
 from estate_funds.exchange.evidence import EvidenceFiles
-from estate_funds.exchange.tables import Column, Row, parse_number, read_header, read_table
+from estate_funds.exchange.folder import Folder
+from estate_funds.exchange.tables import Column, File, Row, parse_number, read_header, read_table
 from estate_funds.money import FEN_PER_YUAN, parse_share, parse_yuan
 from estate_funds.policy import LEVELS, Document, FactRule
 from estate_funds.registry import CENTI_M2, Fact, Registry, Subject, Value
@@ -27,7 +27,7 @@ from estate_funds.registry import CENTI_M2, Fact, Registry, Subject, Value
 _PERIOD = re.compile("[0-9]{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?|[1-9][0-9]?")
 
 
-def read_subjects(path: Path, bare: Registry, documents: Iterable[Document]) -> Iterator[Subject]:
+def read_subjects(path: File, bare: Registry, documents: Iterable[Document]) -> Iterator[Subject]:
     """The rows of subjects.csv, parents before parts; `bare` knows estates and units.
 
     Raises CellError for an unknown kind, place or parent, DuplicateRow for an id that stands twice.
@@ -39,7 +39,7 @@ def read_subjects(path: Path, bare: Registry, documents: Iterable[Document]) -> 
         yield from _with_parents(row, rows, found, bare, kinds)
 
 
-def _each_once(path: Path, bare: Registry) -> Iterator[Row]:
+def _each_once(path: File, bare: Registry) -> Iterator[Row]:
     seen: dict[str, int] = {}
     for row in read_table(path, SUBJECTS):
         name = row.text("subject_id")
@@ -105,7 +105,7 @@ def _subject(row: Row, found: Mapping[str, Subject], bare: Registry, kinds: set[
 
 
 def read_facts(
-    folder: Path, registry: Registry, documents: Iterable[Document], papers: EvidenceFiles
+    folder: Folder, registry: Registry, documents: Iterable[Document], papers: EvidenceFiles
 ) -> Iterator[tuple[str, str, str, Fact]]:
     """Every fact of facts.csv and facts-*.csv, in the type that its document declares, with its evidence hashed.
 
@@ -122,15 +122,20 @@ def read_facts(
                     got=f"{known.type} of {known.of} and {rule.type} of {rule.of}",
                     fix="rename it in one of them",
                 )
-    for path in sorted(folder.glob("facts*.csv")):
+    for path in map(folder.file, fact_tables(folder)):
         if path.name == "facts.csv":
             yield from _long(path, registry, rules, papers)
         else:
             yield from _wide(path, registry, rules, papers)
 
 
+def fact_tables(folder: Folder) -> list[str]:
+    """The names of the tables of facts in a folder: facts.csv and facts-*.csv, in order."""
+    return [name for name in folder.names() if name.startswith("facts") and name.endswith(".csv")]
+
+
 def _long(
-    path: Path, registry: Registry, rules: Mapping[str, FactRule], papers: EvidenceFiles
+    path: File, registry: Registry, rules: Mapping[str, FactRule], papers: EvidenceFiles
 ) -> Iterator[tuple[str, str, str, Fact]]:
     for row in read_table(path, FACTS):
         name = row.text("fact")
@@ -146,7 +151,7 @@ def _long(
 
 
 def _wide(
-    path: Path, registry: Registry, rules: Mapping[str, FactRule], papers: EvidenceFiles
+    path: File, registry: Registry, rules: Mapping[str, FactRule], papers: EvidenceFiles
 ) -> Iterator[tuple[str, str, str, Fact]]:
     """The evidence of a row proves each fact in it."""
     told = tuple(c for c in FACTS if c.name not in ("fact", "value"))
@@ -253,4 +258,4 @@ def with_households(rows: Iterable[Row], registry: Registry) -> tuple[list[Subje
     return subjects, facts
 
 
-__all__ = ["parse_fact", "read_facts", "read_subjects", "with_households"]
+__all__ = ["fact_tables", "parse_fact", "read_facts", "read_subjects", "with_households"]

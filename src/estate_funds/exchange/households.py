@@ -6,6 +6,7 @@ it says what is wrong and where, or finds only blanks and empty rows and counts.
 
 from __future__ import annotations
 
+import io
 from array import array
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ import pyarrow.parquet
 from estate_funds.calendar import NEAR
 from estate_funds.errors import CellError, ColumnError, TableError
 from estate_funds.exchange.ids import among, hashes
-from estate_funds.exchange.tables import Column, Row, check_header, header_of, parse_cell, read_table
+from estate_funds.exchange.tables import Column, File, Row, check_header, header_of, parse_cell, read_table
 from estate_funds.registry import Estate, Headcount, Household, count_households
 
 COLUMNS = (
@@ -54,7 +55,7 @@ _TYPES = {
 }
 
 
-def read_households(path: Path, estates: Mapping[str, Estate]) -> dict[str, Headcount]:
+def read_households(path: File, estates: Mapping[str, Estate]) -> dict[str, Headcount]:
     """Counts by estate from a CSV or Parquet file of households.
 
     Columns household_id and estate_id (string), registered_on and removed_on (date32; removed_on may be null or
@@ -65,11 +66,13 @@ def read_households(path: Path, estates: Mapping[str, Estate]) -> dict[str, Head
     return count_households(_rows(path), estates, source=path.name) if counts is None else counts
 
 
-def _read_csv(path: Path) -> pa.Table | None:
+def _read_csv(path: File) -> pa.Table | None:
     """The four columns, or None where a cell does not convert."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = header_of(file, path)
+        source = _source(path)
+        raw = source.open("rb") if isinstance(source, Path) else io.BytesIO(source.getbuffer())
+        with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+            header = header_of(text, path)
     except UnicodeDecodeError:
         return None
     except OSError as error:
@@ -84,19 +87,25 @@ def _read_csv(path: Path) -> pa.Table | None:
     )
     try:
         return pa.csv.read_csv(
-            path, convert_options=options, read_options=pa.csv.ReadOptions(column_names=header, skip_rows=1)
+            source, convert_options=options, read_options=pa.csv.ReadOptions(column_names=header, skip_rows=1)
         )
     except pa.ArrowInvalid:
         return None
 
 
-def _parquet(path: Path, wanted: Collection[str]) -> pa.Table:
+def _source(path: File) -> Path | io.BytesIO:
+    """What Arrow reads from: a file by its path, in pieces; anything else from memory."""
+    return path if isinstance(path, Path) else io.BytesIO(path.read_bytes())
+
+
+def _parquet(path: File, wanted: Collection[str]) -> pa.Table:
     """Some columns of a Parquet file, once its header is that of households and it is no bomb."""
     try:
-        with pa.parquet.ParquetFile(path) as file:
+        source = _source(path)
+        with pa.parquet.ParquetFile(source) as file:
             names = list(file.schema_arrow.names)
             check_header(names, COLUMNS, path.name)
-            told, size = file.metadata, path.stat().st_size
+            told, size = file.metadata, source.stat().st_size if isinstance(source, Path) else source.getbuffer().nbytes
             claimed = sum(told.row_group(at).total_byte_size for at in range(told.num_row_groups))
             if told.num_rows > _MOST_ROWS + size * _MOST_ROWS_A_BYTE or claimed > _MOST_BYTES + size * _MOST_RATIO:
                 raise TableError(
@@ -112,7 +121,7 @@ def _parquet(path: Path, wanted: Collection[str]) -> pa.Table:
         raise TableError("not a Parquet file", where=path.name, got=str(error)) from None
 
 
-def _read_parquet(path: Path) -> pa.Table:
+def _read_parquet(path: File) -> pa.Table:
     table = _parquet(path, _TYPES)
     for name in table.column_names:
         try:
@@ -249,7 +258,7 @@ def _integers(column: npt.NDArray[np.int64]) -> array[int]:
     return whole
 
 
-def _rows(path: Path) -> Iterator[Household]:
+def _rows(path: File) -> Iterator[Household]:
     """The same file row by row, for the message that names the row."""
     if path.suffix != ".parquet":
         for row in read_table(path, _AS_COUNTED):
@@ -271,7 +280,16 @@ def _rows(path: Path) -> Iterator[Household]:
         yield Household(unit, estate_id, values["registered_on"], values.get("removed_on"), number)
 
 
-def household_rows(path: Path) -> Iterator[Row]:
+def household_cells(path: File) -> Iterator[list[str]]:
+    """A Parquet file of households as the records of a CSV file, header first, each cell as it would be parsed."""
+    table = _parquet(path, [c.name for c in COLUMNS])
+    yield list(table.column_names)
+    for batch in table.to_batches(max_chunksize=_FEW):
+        for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield ["" if value is None else str(value) for value in values]
+
+
+def household_rows(path: File) -> Iterator[Row]:
     """Every household with all its columns, one by one: for documents that pay for each of them."""
     if path.suffix != ".parquet":
         yield from read_table(path, COLUMNS)
@@ -287,7 +305,7 @@ def household_rows(path: Path) -> Iterator[Row]:
 class HouseholdFile:
     """The household file of a case, read again for the few rows that somebody asks for; without a path, none."""
 
-    path: Path | None = None
+    path: File | None = None
 
     def named(self, ids: Collection[str]) -> dict[str, Household]:
         """The households of some ids, as far as the file has them."""
@@ -319,7 +337,8 @@ class HouseholdFile:
         return [(a, b) for a, b in pairs if not (_gone(a, b) or _gone(b, a))]
 
     def _table(self) -> pa.Table:
-        path = self.path or Path()
+        assert self.path is not None
+        path = self.path
         table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
         if table is not None:
             return table
@@ -345,4 +364,4 @@ def _gone(one: Household, other: Household) -> bool:
     return one.removed_on is not None and one.removed_on <= other.registered_on
 
 
-__all__ = ["COLUMNS", "HouseholdFile", "household_rows", "plain_texts", "read_households"]
+__all__ = ["COLUMNS", "HouseholdFile", "household_cells", "household_rows", "plain_texts", "read_households"]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 from estate_funds.calendar import Month, near_day, parse_day
 from estate_funds.errors import (
@@ -29,6 +30,24 @@ from estate_funds.errors import (
 )
 from estate_funds.money import MAX_FEN, parse_yuan
 from estate_funds.text import INVISIBLE
+
+
+class File(Protocol):
+    """One file, as its readers ask for it: a `pathlib.Path` is one, and so is a member of a bundle."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, without a folder."""
+
+    @property
+    def suffix(self) -> str:
+        """The end of its name, with the dot."""
+
+    def is_file(self) -> bool:
+        """Whether it is there."""
+
+    def read_bytes(self) -> bytes:
+        """All that it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +118,7 @@ def is_there(name: str | Path, kind: Callable[[Path], bool] = Path.is_file) -> b
         return False
 
 
-def read_text(path: Path) -> str:
+def read_text(path: File) -> str:
     """The text of a UTF-8 file, with or without a byte-order mark; TableError otherwise."""
     try:
         return decoded(path.read_bytes(), path.name)
@@ -149,12 +168,12 @@ def check_header(header: list[str], columns: tuple[Column, ...], source: str) ->
         )
 
 
-def read_header(path: Path) -> list[str]:
+def read_header(path: File) -> list[str]:
     """The column names of a CSV file; TableError where its first line is none of one."""
     return header_of(io.StringIO(read_text(path), newline=""), path)
 
 
-def header_of(lines: Iterable[str], path: Path) -> list[str]:
+def header_of(lines: Iterable[str], path: File) -> list[str]:
     """The column names in the first line of a CSV file; TableError where it is none of one."""
     try:
         return [name.strip() for name in next(csv.reader(lines, strict=True), [])]
@@ -162,7 +181,7 @@ def header_of(lines: Iterable[str], path: Path) -> list[str]:
         raise TableError("not a CSV file", where=f"{path.name}, line 1", got=str(error)) from None
 
 
-def read_table(path: Path, columns: tuple[Column, ...]) -> Iterator[Row]:
+def read_table(path: File, columns: tuple[Column, ...]) -> Iterator[Row]:
     """Rows of a CSV file, each cell parsed as its column says; ColumnError or CellError with file, row and column."""
     records = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
