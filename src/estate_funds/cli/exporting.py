@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from estate_funds.cli.common import open_books, read_checkpoint, waiting
+from estate_funds.errors import InputError, nearest
 from estate_funds.text import counted
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ def export_format(ledger: str, out: Path, form: str, *, chart: str, unit: str) -
     """Write the journal in a format of others, and say what went in and what nobody has verified."""
     from estate_funds.exchange.exports import DEFAULT_CHART, FORMATS, write_export
 
-    known = FORMATS.get(form)
-    if known is not None and (chart or unit) and not known.needs_chart:
+    if form not in FORMATS:
+        raise InputError("there is no such format", got=form, fix=nearest(form, ["bundle", *FORMATS]))
+    if (chart or unit) and not FORMATS[form].needs_chart:
         raise typer.BadParameter(f"--chart and --unit are for gbt24589 and saf-t, not for {form}")
     with open_books(ledger) as books, waiting(f"writing {form}"):
         upto = len(books)  # what is booked meanwhile stays out: the journal is read more than once

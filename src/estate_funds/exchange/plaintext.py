@@ -21,7 +21,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from functools import lru_cache
-from urllib.parse import quote, unquote
 
 from estate_funds.exchange.outline import Key, Outline, numbered, yuan
 from estate_funds.funds import BUDGET, Account, Side
@@ -96,10 +95,11 @@ def _unescaped(text: str) -> str:
 def plain_text(text: str) -> str:
     """Text that hledger and ledger read as nothing but text; `unquote` of urllib.parse gives it back.
 
+    >>> from urllib.parse import unquote
     >>> plain_text("roof; 3 % of it: paid"), unquote(plain_text(" roof; "))
     ('roof%3B 3 %25 of it%3A paid', ' roof; ')
     """
-    return _MEANT.sub(lambda found: quote(found[0], safe=""), text)
+    return _MEANT.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), text)
 
 
 # --- journals ---

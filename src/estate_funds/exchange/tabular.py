@@ -29,7 +29,7 @@ Row = tuple[Any, ...]
 
 
 class Field(NamedTuple):
-    """A column of an export: its name, its type (text, number, day, fen, yuan), and what it holds."""
+    """A column of an export: its name, its type (text, number, day, fen, yuan, total), and what it holds."""
 
     name: str
     type: str
@@ -72,8 +72,8 @@ BALANCES = (
     Field("account", "text", "the account within it"),
     Field("detail", "text", "the sub-account"),
     Field("side", "text", "the side on which its balance stands"),
-    Field("debit_fen", "fen", "all its debits"),
-    Field("credit_fen", "fen", "all its credits"),
+    Field("debit_fen", "total", "all its debits, in fen"),
+    Field("credit_fen", "total", "all its credits, in fen"),
     Field("balance_fen", "fen", "the balance, on that side"),
     Field("balance", "yuan", "the same in yuan"),
 )
@@ -147,7 +147,7 @@ def write_csv(folder: Path, told: Outline, source: Source) -> list[Path]:
             text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=False)
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow([field.name for field in fields])
-            amounts = [field.type in ("fen", "yuan", "number") for field in fields]
+            amounts = [field.type in ("fen", "yuan", "total", "number") for field in fields]
             for row in rows[name]():
                 writer.writerow([c if a else harmless(c) for c, a in zip(row, amounts, strict=True)])
             text.detach()
@@ -160,7 +160,7 @@ def write_csv(folder: Path, told: Outline, source: Source) -> list[Path]:
 def write_parquet(folder: Path, told: Outline, source: Source) -> list[Path]:
     """Write entries.parquet, postings.parquet and balances.parquet into a folder, all of them or none; OutputError.
 
-    Fen are int64, yuan decimal128(19, 2), days date32; a total beyond 64 bits is an OutputError, never wrapped.
+    Fen are int64, totals of fen decimal128(38, 0), yuan decimal128(19, 2), days date32. What does not fit is an OutputError.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -180,7 +180,7 @@ def write_parquet(folder: Path, told: Outline, source: Source) -> list[Path]:
 def _arrow_type(kind: str) -> pa.DataType:
     import pyarrow as pa
 
-    types = {"text": pa.string(), "day": pa.date32(), "yuan": pa.decimal128(19, 2)}
+    types = {"text": pa.string(), "day": pa.date32(), "yuan": pa.decimal128(19, 2), "total": pa.decimal128(38, 0)}
     return types.get(kind, pa.int64())
 
 
@@ -191,7 +191,7 @@ def _batch(rows: Sequence[Row], fields: Sequence[Field], schema: pa.Schema) -> p
     for at, field in enumerate(fields):
         cells = [row[at] for row in rows]
         try:
-            values = [Decimal(cell) for cell in cells] if field.type == "yuan" else cells
+            values = [Decimal(cell) for cell in cells] if field.type in ("yuan", "total") else cells
             columns.append(pa.array(values, schema.types[at]))
         except (pa.ArrowException, OverflowError) as error:
             fix = "export it as csv or plain text, which hold amounts of any size"
