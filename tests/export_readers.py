@@ -149,5 +149,5 @@ def xlsx_lines(path: Path) -> Iterator[Line]:
     for row in sheet_rows(path, "分录"):
         key = (told_text(row["D"]), told_text(row["E"]), told_text(row["F"]))
         fen = (row["J"] or 0) - (row["K"] or 0)
-        assert round(Decimal(str((row["G"] or 0))) * 100) - round(Decimal(str((row["H"] or 0))) * 100) == fen
+        assert round(Decimal(str(row["G"] or 0)) * 100) - round(Decimal(str(row["H"] or 0)) * 100) == fen
         yield row["A"], row["C"].date(), key, fen

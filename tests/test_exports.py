@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -21,7 +20,7 @@ import export_readers as read
 from conftest import ROOT
 from estate_funds.books import Books
 from estate_funds.cli import app
-from estate_funds.errors import CaseError, EstateFundsError, InputError, OutputError
+from estate_funds.errors import CaseError, InputError, OutputError
 from estate_funds.exchange import workbook
 from estate_funds.exchange.chart import load_chart, parse_chart, shipped_charts
 from estate_funds.exchange.exports import FORMATS, write_export
@@ -30,17 +29,15 @@ from estate_funds.exchange.outline import again, numbered, outline_of, whole_fil
 from estate_funds.exchange.plaintext import account_key, account_name, plain_text
 from estate_funds.exchange.tabular import TABLES
 from estate_funds.funds import Account
-from estate_funds.journal import Draft, Entry, Kind
+from estate_funds.journal import Entry
 from estate_funds.ledger import replay
 from estate_funds.report.vouchers import number_vouchers
 from estate_funds.testing.exporters import check_exporter, debits_above_zero, exporter_test, with_postings
 from estate_funds.testing.hard_journals import Journal, journals
 from estate_funds.text import harmless
-from journals import HELD, full_history, line
+from journals import HELD, full_history
 
-FAST = settings(
-    max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
-)
+FAST = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 CHART = load_chart("government")
 READERS: dict[str, Callable[[Path], Iterator[read.Line]]] = {
     "beancount": read.plain_lines,
@@ -571,12 +568,16 @@ def test_the_command_writes_each_format(form: str, ledger: Path, tmp_path: Path)
 
 def test_the_command_takes_a_chart_and_a_unit(ledger: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    status, said = command(ledger, out, "--format", "gbt24589-json", "--chart", "maintenance-fund-2020", "--unit", "专户")
+    status, said = command(
+        ledger, out, "--format", "gbt24589-json", "--chart", "maintenance-fund-2020", "--unit", "专户"
+    )
     assert status == 0
     assert "19 of 19 codes not verified" in said
     assert json.loads(out.read_text(encoding="utf-8"))["公共档案"]["电子账簿"][0]["会计核算单位"] == "专户"
     command(ledger, out, "--format", "gbt24589-json")
-    assert json.loads(out.read_text(encoding="utf-8"))["公共档案"]["电子账簿"][0]["会计核算单位"] == "city.example/water"
+    assert (
+        json.loads(out.read_text(encoding="utf-8"))["公共档案"]["电子账簿"][0]["会计核算单位"] == "city.example/water"
+    )
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,9 @@ def by_hledger(path: Path) -> dict[str, int]:
 
 def by_ledger(path: Path) -> dict[str, int]:
     form = "%(account)\t%(amount)\n"
-    told = run("ledger", "--args-only", "-f", path, "balance", "--flat", "--empty", "--no-total", "--balance-format", form)
+    told = run(
+        "ledger", "--args-only", "-f", path, "balance", "--flat", "--empty", "--no-total", "--balance-format", form
+    )
     return {name: fen_of(amount)[0] for name, amount in (line.split("\t") for line in told.stdout.splitlines())}
 
 

@@ -71,4 +71,6 @@ def export_format(ledger: str, out: Path, form: str, *, chart: str, unit: str) -
     print(f"journal: {counted(done.entries, 'entry', 'entries')}, {done.vouchers:,} with postings, head {head}")
     if done.chart is not None:
         unverified, codes = len(done.chart.unverified), counted(len(done.chart.rows), "code")
-        print(f"chart {done.chart.chart_id} ({done.chart.document}): {unverified} of {codes} not verified: see the chart")
+        print(
+            f"chart {done.chart.chart_id} ({done.chart.document}): {unverified} of {codes} not verified: see the chart"
+        )

@@ -1,8 +1,8 @@
 """Charts of accounts: which code and Chinese name an accounting system gives to each account of a fund.
 
 The names of accounts inside these books are stable English ids. What an office calls them, and under which code, is
-configuration: a TOML file a system. Two are shipped, `maintenance-fund-2020` for 财会〔2020〕7号 and `government` for 政府会计制度;
-a file of your own is named by its path.
+configuration: a TOML file a system. Two are shipped, `maintenance-fund-2020` (财会〔2020〕7号) and `government`
+(政府会计制度); a file of your own is named by its path.
 
     id = "maintenance-fund-2020"
     title = "住宅专项维修资金会计核算办法"
@@ -17,9 +17,9 @@ a file of your own is named by its path.
     type = "资产"
     source = "U"
 
-`source` says where a code is from: `P`, seen in a published text; `U`, unverified, as third-party software has it; `own`,
-chosen here, because the system has no such account. `details` limits a row to details that it lists, `from` and `until`
-(inclusive) to days; the first row that fits counts.
+`source` says where a code is from: `P`, seen in a published text; `U`, unverified, as third-party software has it;
+`own`, chosen here, because the system has no such account. `details` limits a row to details that it lists, `from` and
+`until` (inclusive) to days; the first row that fits counts.
 """
 
 from __future__ import annotations
@@ -93,12 +93,7 @@ class Chart:
 
     def level(self, code: str) -> int:
         """The level of a code, from 1."""
-        length, level = 0, 0
-        for level, more in enumerate(self.code_lengths, 1):
-            length += more
-            if len(code) <= length:
-                break
-        return level
+        return 1 + sum(len(code) > sum(self.code_lengths[:level]) for level in range(1, len(self.code_lengths)))
 
 
 def shipped_charts() -> list[str]:
@@ -153,7 +148,8 @@ def parse_chart(data: Mapping[str, Any]) -> Chart:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise CaseError("a chart of accounts lists no accounts", wanted="[[accounts]]")
     assert lengths is not None
-    chart = Chart(*map(str, texts), data["from"], tuple(lengths), tuple(map(_row, rows)))
+    told = [str(text) for text in texts]
+    chart = Chart(told[0], told[1], told[2], data["from"], tuple(lengths), tuple(map(_row, rows)))
     _check_codes(chart)
     return chart
 
@@ -172,7 +168,8 @@ def _row(told: Mapping[str, Any]) -> ChartRow:
     details, start, until = told.get("details", []), told.get("from", _OPEN_START), told.get("until", _OPEN_END)
     if not isinstance(details, list) or not isinstance(start, date) or not isinstance(until, date):
         raise CaseError("details, from or until is wrong", where=where, wanted="a list of texts, days")
-    return ChartRow(*(told[name] for name in _TEXT_KEYS), tuple(map(str, details)), start, until)
+    texts: dict[str, str] = {name: told[name] for name in _TEXT_KEYS}
+    return ChartRow(**texts, details=tuple(map(str, details)), start=start, until=until)
 
 
 def _check_codes(chart: Chart) -> None:
@@ -181,12 +178,16 @@ def _check_codes(chart: Chart) -> None:
     for row in chart.rows:
         if accounts.setdefault(row.code, row.account) != row.account:
             fix = "give each a sub-account of its own"
-            raise CaseError("a code for two accounts", where=row.code, got=f"{accounts[row.code]}, {row.account}", fix=fix)
+            raise CaseError(
+                "a code for two accounts", where=row.code, got=f"{accounts[row.code]}, {row.account}", fix=fix
+            )
         if len(row.code) > sum(chart.code_lengths):
             raise CaseError("a code is longer than code_lengths says", where=row.code, wanted=chart.code_lengths)
     missing = {account.value for account in Account} - _whole(chart.rows)
     if missing:
-        raise CaseError("a chart leaves an account without a code", got=sorted(missing), fix="add a row without details")
+        raise CaseError(
+            "a chart leaves an account without a code", got=sorted(missing), fix="add a row without details"
+        )
 
 
 def _whole(rows: Iterable[ChartRow]) -> set[str]:

@@ -23,7 +23,7 @@ _BUFFER = 1 << 20  # characters that are written at once
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: what it is, what it writes (a suffix of a file, or a folder), and whether it needs a chart of accounts."""
+    """A format: what it is, the suffix of its file (none for a folder), and whether it needs a chart of accounts."""
 
     about: str
     suffix: str  # empty for a folder
@@ -59,9 +59,9 @@ def write_export(
     """Write a journal in one of `FORMATS`: a file, or a folder of files, whole or not at all.
 
     `source` gives the same entries, all from the first on, each of the two or three times that it is called. Personal
-    data is masked (`exchange.masking`). `unit` is whose books they are. `chart` is a chart of accounts, its id or its file, for
-    the formats that need one. InputError for a format or a chart that there is not, OutputError where it does not fit
-    into the format or cannot be written.
+    data is masked (`exchange.masking`). `unit` is whose books they are. `chart` is a chart of accounts, its id or its
+    file, for the formats that need one. InputError for a format or a chart that there is not, OutputError where it does
+    not fit into the format or cannot be written.
     """
     if form not in FORMATS:
         raise InputError("there is no such format", got=form, fix=nearest(form, FORMATS))

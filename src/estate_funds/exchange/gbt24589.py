@@ -1,12 +1,14 @@
-"""The tables of GB/T 24589 (财经信息技术 会计核算软件数据接口), as XML or JSON: aligned with the standard, not conformant.
+"""The tables of GB/T 24589 (会计核算软件数据接口), as XML or JSON: aligned with the standard, not conformant.
 
 The names of tables and fields are those that third-party exporters write; nobody has compared them with the purchased
 text of the standard, and what it asks for and these books do not have (quantities, settlement papers, the set of
 statements) is left out. So the header says `aligned`.
 
-公共档案: 电子账簿, 会计期间, 记账凭证类型, 币种, 自定义档案项. 总账: 总账基础信息, 会计科目, 科目辅助核算, 记账凭证, 科目余额及发生额.
-Codes are those of a chart of accounts (`exchange.chart`); the fund is 辅助项1, the sub-account 辅助项2. Amounts are yuan as
-exact decimals; what is red (红字) is below 0 on its side. 科目余额及发生额 has a row for each period in which an account moved.
+公共档案 has 电子账簿, 会计期间, 记账凭证类型, 币种, 自定义档案项;
+总账 has 总账基础信息, 会计科目, 科目辅助核算, 记账凭证, 科目余额及发生额.
+Codes are those of a chart of accounts (`exchange.chart`); the fund is 辅助项1, the sub-account 辅助项2. Amounts are
+yuan as exact decimals; what is red (红字) is below 0 on its side. 科目余额及发生额 has a row for each period in which
+an account moved.
 """
 
 from __future__ import annotations

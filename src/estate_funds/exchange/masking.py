@@ -1,8 +1,8 @@
 """Personal data made unreadable before anything is exported: numbers that name a person, and names of persons paid.
 
-Journals are written for the office that keeps them; exports leave the house. So every export but the sealed bundle goes
-through a mask first: resident ids, mobile numbers and the numbers of bank cards in any text, and the name of a payee who
-is a person. A mask never makes one of two: balances of different details stay different.
+Journals are written for the office that keeps them; exports leave the house. So every export but the sealed bundle
+goes through a mask first: resident ids, mobile numbers and the numbers of bank cards in any text, and the name of a
+payee who is a person. A mask never makes one of two: balances of different details stay different.
 
 What an id spells out stays readable, a name in the id of a claim for one. Ids are for pseudonyms.
 """

@@ -99,17 +99,24 @@ def again(entries: Sequence[Entry]) -> Source:
     return lambda: entries
 
 
-def numbered(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
-    """Entries that move or promise money, each with its voucher number: `记-001`, starting anew each month.
+def labelled(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
+    """Every entry with its voucher number, `记-001`, starting anew each month; none where it has no postings.
 
     The number is that of `report.vouchers`: in the order of the journal, within the month of the effective day.
     """
     last: dict[tuple[int, int], int] = {}
     for entry in entries:
-        if entry.draft.postings:
-            month = entry.draft.effective.year, entry.draft.effective.month
-            last[month] = last.get(month, 0) + 1
-            yield f"记-{last[month]:03d}", entry
+        if not entry.draft.postings:
+            yield "", entry
+            continue
+        month = entry.draft.effective.year, entry.draft.effective.month
+        last[month] = last.get(month, 0) + 1
+        yield f"记-{last[month]:03d}", entry
+
+
+def numbered(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
+    """The entries that move or promise money, each with its voucher number."""
+    return ((label, entry) for label, entry in labelled(entries) if label)
 
 
 def yuan(fen: int) -> str:
@@ -140,7 +147,7 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[IO[bytes]]]:
             at.parent.mkdir(parents=True, exist_ok=True)
             files.append(part.open("xb"))
         yield files
-        for at, part, file in zip(paths, parts, files, strict=True):
+        for file in files:
             file.flush()
             os.fsync(file.fileno())
             file.close()

@@ -5,14 +5,14 @@ All three get the same account names, of characters that each of them takes. A f
     Assets:Fund-award-budget:Level-city:Holder-南昌市:Cash
     Equity:Budget:Fund-award-budget:Level-city:Holder-南昌市:Unencumbered:Detail-2024
 
-Money is in `CNY`. The budget (平行记账) stands under `Equity:Budget` in a commodity of its own, `BUDGET`, of which one is one
-yuan of budget: so no report adds what may be spent to what is there. At the end stand the balances that these books
-have, as assertions of the tool's own kind: a tool that adds up differently says so by itself.
+Money is in `CNY`. The budget (平行记账) stands under `Equity:Budget` in a commodity of its own, `BUDGET`, of which one
+is one yuan of budget: so no report adds what may be spent to what is there. At the end stand the balances that these
+books have, as assertions of the tool's own kind: a tool that adds up differently says so by itself.
 
 Names are reversible (`account_key`): what is neither an ASCII letter or digit, nor a hyphen, nor a common Chinese
-character, and the letter X, is written as X, its code point in hexadecimal, X. What is longer than 80 characters goes on
-in a part `More-`. Text of entries is quoted as beancount
-does, and for hledger and ledger percent-encoded where it would mean something to them.
+character, and the letter X, is written as X, its code point in hexadecimal, X. What is longer than 80 characters goes
+on in a part `More-`. Text of entries is quoted as beancount does, and for hledger and ledger percent-encoded where it
+would mean something to them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from functools import lru_cache
 
-from estate_funds.exchange.outline import Key, Outline, numbered, yuan
+from estate_funds.exchange.outline import Key, Outline, labelled, yuan
 from estate_funds.funds import BUDGET, Account, Side
 from estate_funds.journal import Entry
 
@@ -117,7 +117,7 @@ def beancount_lines(told: Outline, entries: Iterable[Entry]) -> Iterator[str]:
         yield f"{first} commodity {unit}\n"
     for key, turnover in told.accounts.items():
         yield f"{turnover.first} open {account_name(*key)} {_unit(key[1])}\n"
-    for label, entry in _all(entries):
+    for label, entry in labelled(entries):
         draft = entry.draft
         if not label:
             yield f"\n; {_without_postings(entry)}\n"
@@ -154,7 +154,7 @@ def _journal(told: Outline, entries: Iterable[Entry]) -> Iterator[str]:
     """What hledger and ledger have in common: accounts, transactions with tags, and the balances at the end."""
     for key in told.accounts:
         yield f"account {account_name(*key)}\n"
-    for label, entry in _all(entries):
+    for label, entry in labelled(entries):
         if not label:
             yield f"\n; {_without_postings(entry)}\n"
             continue
@@ -179,23 +179,6 @@ PLAIN_TEXT: dict[str, Callable[[Outline, Iterable[Entry]], Iterator[str]]] = {
 
 
 # --- parts of an entry ---
-
-
-def _all(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
-    """Every entry in order, those with postings with their voucher numbers."""
-    waiting: list[Entry] = []
-
-    def passing() -> Iterator[Entry]:
-        for entry in entries:
-            if not entry.draft.postings:
-                waiting.append(entry)
-            yield entry
-
-    for label, entry in numbered(passing()):
-        yield from (("", one) for one in waiting)
-        waiting.clear()
-        yield label, entry
-    yield from (("", one) for one in waiting)
 
 
 def _without_postings(entry: Entry) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from estate_funds.errors import OutputError
-from estate_funds.exchange.outline import Outline, Source, numbered, whole_files, yuan
+from estate_funds.exchange.outline import Outline, Source, labelled, whole_files, yuan
 from estate_funds.funds import NORMAL_SIDE
 from estate_funds.journal import Entry
 from estate_funds.text import harmless
@@ -38,7 +38,7 @@ class Field(NamedTuple):
 
 ENTRIES = (
     Field("seq", "number", "the number of the entry, from 1 without gaps"),
-    Field("voucher", "text", "the number of the voucher within the month of `effective`, such as 记-001; empty where nothing is posted"),
+    Field("voucher", "text", "the voucher within the month of `effective`: 记-001; empty where nothing is posted"),
     Field("kind", "text", "what the entry does: receipt, disbursement, reversal …"),
     Field("effective", "day", "the day on which it counts"),
     Field("recorded", "day", "the day on which the books came to know it"),
@@ -82,7 +82,7 @@ TABLES: Mapping[str, Sequence[Field]] = {"entries": ENTRIES, "postings": POSTING
 
 def entry_rows(entries: Iterable[Entry]) -> Iterator[Row]:
     """A row an entry, of `ENTRIES`."""
-    for label, entry in _labelled(entries):
+    for label, entry in labelled(entries):
         d = entry.draft
         evidence = " ".join(f"{kind}:{digest}" for kind, digest in d.evidence)
         yield (
@@ -115,23 +115,6 @@ def _rows(told: Outline, source: Source) -> dict[str, Callable[[], Iterator[Row]
     }
 
 
-def _labelled(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
-    """Every entry with its voucher number, or none where it has no postings."""
-    waiting: list[Entry] = []
-
-    def passing() -> Iterator[Entry]:
-        for entry in entries:
-            if not entry.draft.postings:
-                waiting.append(entry)
-            yield entry
-
-    for label, entry in numbered(passing()):
-        yield from (("", one) for one in waiting)
-        waiting.clear()
-        yield label, entry
-    yield from (("", one) for one in waiting)
-
-
 # --- CSV ---
 
 
@@ -160,7 +143,8 @@ def write_csv(folder: Path, told: Outline, source: Source) -> list[Path]:
 def write_parquet(folder: Path, told: Outline, source: Source) -> list[Path]:
     """Write entries.parquet, postings.parquet and balances.parquet into a folder, all of them or none; OutputError.
 
-    Fen are int64, totals of fen decimal128(38, 0), yuan decimal128(19, 2), days date32. What does not fit is an OutputError.
+    Fen are int64, totals of fen decimal128(38, 0), yuan decimal128(19, 2), days date32; OutputError where it does not
+    fit.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -201,7 +185,7 @@ def _batch(rows: Sequence[Row], fields: Sequence[Field], schema: pa.Schema) -> p
 
 def _in_folder(folder: Path, name: str) -> Path:
     if folder.exists() and not folder.is_dir():
-        raise OutputError("the export is a folder of tables, and there is a file", where=str(folder), fix="name a folder")
+        raise OutputError(
+            "the export is a folder of tables, and there is a file", where=str(folder), fix="name a folder"
+        )
     return folder.joinpath(name)
-
-

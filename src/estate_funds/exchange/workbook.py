@@ -1,4 +1,4 @@
-"""A workbook (Excel) of a journal, whose totals are formulas that anybody can follow: entries, postings, balances, funds.
+"""A workbook (Excel) of a journal: entries, postings, balances and funds, with totals that are live formulas.
 
 Every balance stands twice: once as SUMIFS over the sheet of postings, once as these books have it, with the difference
 beside it; a change of one posting shows at once. A formula adds whole fen, which a spreadsheet's numbers hold exactly,
@@ -18,7 +18,7 @@ from typing import Any
 
 from estate_funds import __version__
 from estate_funds.errors import OutputError
-from estate_funds.exchange.outline import Outline, Source, whole_file
+from estate_funds.exchange.outline import Outline, Source, numbered, whole_file
 from estate_funds.exchange.tabular import ENTRIES, entry_rows
 from estate_funds.funds import NORMAL_SIDE, Account, Side
 from estate_funds.text import harmless
@@ -33,8 +33,9 @@ ABOUT_LINES = (
     "Amounts in yuan (the last columns of the postings in fen). Reversals are negative. Personal data is masked.",
 )
 FUND_COLUMNS = (
-    ("现金 cash", Account.CASH), ("可用预算 available", Account.UNENCUMBERED), ("已承诺 encumbered", Account.ENCUMBERED),
-    ("已支出预算 expended", Account.EXPENDED), ("预付 advanced", Account.ADVANCED), ("应收追回 receivable", Account.RECEIVABLE),
+    ("现金 cash", Account.CASH), ("可用预算 available", Account.UNENCUMBERED),
+    ("已承诺 encumbered", Account.ENCUMBERED), ("已支出预算 expended", Account.EXPENDED),
+    ("预付 advanced", Account.ADVANCED), ("应收追回 receivable", Account.RECEIVABLE),
 )  # fmt: skip
 BALANCE_HEAD = (
     "序号 no.", "基金 fund", "科目 account", "明细 detail", "方向 side", "借方 debits", "贷方 credits", "余额 balance",
@@ -57,9 +58,7 @@ def write_xlsx(path: Path, told: Outline, source: Source) -> Path:
     with whole_file(path) as file, xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
         made = told.recorded or date(2000, 1, 1)
         # The day of the last entry: the same journal gives the same bytes.
-        book.set_properties(
-            {"title": ABOUT_LINES[0], "comments": f"estate_funds {__version__}", "created": _at(made)}
-        )
+        book.set_properties({"title": ABOUT_LINES[0], "comments": f"estate_funds {__version__}", "created": _at(made)})
         _Writer(book, told).write(source)
     return path
 
@@ -89,6 +88,7 @@ class _Writer:
         self.sheets = {name: book.add_worksheet(name) for name in (ABOUT, FUNDS, BALANCES, VOUCHERS, LINES)}
         self.head = book.add_format({"bold": True, "bg_color": "#DDE6F0", "bottom": 1, "text_wrap": True})
         self.money = book.add_format({"num_format": "#,##0.00;[Red]-#,##0.00"})
+        self.number = book.add_format({"align": "center"})
         self.day = book.add_format({"num_format": "yyyy-mm-dd"})
         self.funds = {fund: n for n, fund in enumerate(sorted({key[0] for key in told.accounts}), 1)}
 
@@ -111,8 +111,9 @@ class _Writer:
 
     def _start(self, name: str, head: Sequence[str], rows: int, widths: Sequence[int]) -> Any:
         sheet = self.sheets[name]
+        sheet.set_row(0, 32)  # two lines
         for column, width in enumerate(widths):
-            sheet.set_column(column, column, width)
+            sheet.set_column(column, column, width, self.number if column == 0 else None)
         for column, text in enumerate(head):
             sheet.write_string(0, column, text, self.head)
         sheet.freeze_panes(1, 0)
@@ -125,12 +126,12 @@ class _Writer:
     def _postings(self, source: Source) -> None:
         sheet = self._start(LINES, LINE_HEAD, self.told.postings, (8, 16, 11, 34, 14, 24, 16, 16, 10, 16, 16))
         row = 0
-        for label, entry in _with_labels(source()):
+        for label, entry in numbered(source()):
             for fund, account, detail, side, fen in entry.draft.postings:
                 row += 1
                 debit = side == Side.DEBIT.value
                 sheet.write_number(row, 0, entry.seq)
-                sheet.write_string(row, 1, label)
+                sheet.write_string(row, 1, f"{entry.draft.effective:%Y-%m} {label}")
                 sheet.write_datetime(row, 2, _at(entry.draft.effective), self.day)
                 _write_texts(sheet, row, 3, (fund, account, detail))
                 sheet.write_number(row, 6 if debit else 7, _yuan(fen), self.money)
@@ -152,14 +153,14 @@ class _Writer:
         accounts = self.told.accounts
         sheet = self._start(BALANCES, BALANCE_HEAD, len(accounts), (8, 34, 14, 24, 6, 16, 16, 16, 16, 10, 8))
         numbers = self._column(LINES, "I", self.told.postings)
-        debits, credits = (self._column(LINES, letter, self.told.postings) for letter in "JK")
+        debit_fen, credit_fen = (self._column(LINES, letter, self.told.postings) for letter in "JK")
         for row, key in enumerate(sorted(accounts), 1):
             turnover, side, at = accounts[key], NORMAL_SIDE[key[1]], row + 1
             sheet.write_number(row, 0, turnover.number)
             _write_texts(sheet, row, 1, (*key, str(side)))
-            for column, cells, fen in ((5, debits, turnover.debit_fen), (6, credits, turnover.credit_fen)):
+            for column, cells, fen in ((5, debit_fen, turnover.debit_fen), (6, credit_fen, turnover.credit_fen)):
                 self._formula(BALANCES, row, column, f"=SUMIFS({cells},{numbers},$A{at})/100", _yuan(fen))
-            shown = f"=ROUND(IF($E{at}=\"D\",F{at}-G{at},G{at}-F{at}),2)"
+            shown = f'=ROUND(IF($E{at}="D",F{at}-G{at},G{at}-F{at}),2)'
             balance = _yuan(self.told.balance_fen(key))
             self._formula(BALANCES, row, 7, shown, balance)
             sheet.write_number(row, 8, balance, self.money)
@@ -168,7 +169,9 @@ class _Writer:
 
     def _funds(self) -> None:
         heads = [text for title, _ in FUND_COLUMNS for text in (title, "账簿 books")]
-        sheet = self._start(FUNDS, ["序号 no.", "基金 fund", "名称 title", *heads], len(self.funds), (8, 34, 30, *[16] * 12))
+        sheet = self._start(
+            FUNDS, ["序号 no.", "基金 fund", "名称 title", *heads], len(self.funds), (8, 34, 30, *[16] * 12)
+        )
         count = len(self.told.accounts)
         numbers, names, amounts = (self._column(BALANCES, letter, count) for letter in "KCH")
         held: dict[tuple[str, str], int] = {}
@@ -189,13 +192,6 @@ class _Writer:
 
     def _column(self, sheet: str, letter: str, rows: int) -> str:
         return f"'{sheet}'!${letter}$2:${letter}${max(2, rows + 1)}"
-
-
-def _with_labels(entries: Iterable[Any]) -> Iterable[tuple[str, Any]]:
-    from estate_funds.exchange.outline import numbered
-
-    for label, entry in numbered(entries):
-        yield f"{entry.draft.effective:%Y-%m} {label}", entry
 
 
 def _write_texts(sheet: Any, row: int, column: int, texts: Iterable[str]) -> None:
