@@ -291,6 +291,12 @@ def test_no_cell_runs_and_no_tag_opens(tmp_path: Path) -> None:
         assert "<script" not in (tmp_path / form).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("form", ["gbt24589-xml", "saf-t", "hledger", "csv", "xlsx"])
+def test_what_xml_forbids_does_not_break_a_file(form: str, history: Sequence[Entry], tmp_path: Path) -> None:
+    odd = [Entry(e.seq, e.recorded, replace(e.draft, narrative="a\uffff]]>\ufffe<b", maker="\u2028")) for e in history]
+    held_to_the_contract(form, tmp_path / "out", odd)
+
+
 # --- the workbook -----------------------------------------------------------------------------------------------------
 
 

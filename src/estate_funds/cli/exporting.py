@@ -61,14 +61,13 @@ def export_format(ledger: str, out: Path, form: str, *, chart: str, unit: str) -
     if (chart or unit) and not FORMATS[form].needs_chart:
         raise typer.BadParameter(f"--chart and --unit are for gbt24589 and saf-t, not for {form}")
     with open_books(ledger) as books, waiting(f"writing {form}"):
-        upto = len(books)  # what is booked meanwhile stays out: the journal is read more than once
+        told = books.checkpoint()  # what is booked meanwhile stays out: the journal is read more than once
         done = write_export(
-            form, out, lambda: books.entries(until=upto), unit=unit or books.origin, chart=chart or DEFAULT_CHART
+            form, out, lambda: books.entries(until=told.size), unit=unit or books.origin, chart=chart or DEFAULT_CHART
         )
-        head = books.ledger.head
     for path in done.paths:
         print(f"written: {path}")
-    print(f"journal: {counted(done.entries, 'entry', 'entries')}, {done.vouchers:,} with postings, head {head}")
+    print(f"journal: {counted(done.entries, 'entry', 'entries')}, {done.vouchers:,} with postings, head {told.head}")
     if done.chart is not None:
         unverified, codes = len(done.chart.unverified), counted(len(done.chart.rows), "code")
         print(

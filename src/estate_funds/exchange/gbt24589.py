@@ -17,11 +17,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from xml.sax.saxutils import escape
 
 from estate_funds import __version__
 from estate_funds.exchange.chart import Chart, ChartRow
-from estate_funds.exchange.outline import Key, Outline, Source, numbered, yuan
+from estate_funds.exchange.outline import Key, Outline, Source, numbered, xml_text, yuan
 from estate_funds.funds import Side
 
 Row = Mapping[str, str]
@@ -58,7 +57,7 @@ def gbt_xml(tables: Iterable[Table]) -> Iterator[str]:
             yield (f"</{open_section}>\n" if open_section else "") + f"<{section}>\n"
             open_section = section
         for row in rows:
-            fields = "".join(f"<{field}>{escape(text)}</{field}>" for field, text in row.items())
+            fields = "".join(f"<{field}>{xml_text(text)}</{field}>" for field, text in row.items())
             yield f"<{name}>{fields}</{name}>\n"
     yield f"</{open_section}>\n</会计核算数据>\n"
 

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import IO
+from xml.sax.saxutils import escape
 
 from estate_funds.errors import OutputError
 from estate_funds.funds import NORMAL_SIDE, Side
 from estate_funds.journal import Entry, Kind
 
+_NOT_IN_XML = {0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}
 Key = tuple[str, str, str]  # fund, account, detail
 Source = Callable[[], Iterable[Entry]]
 
@@ -127,6 +129,15 @@ def yuan(fen: int) -> str:
     """
     whole, rest = divmod(abs(fen), 100)
     return f"{'-' * (fen < 0)}{whole}.{rest:02}"
+
+
+def xml_text(text: str) -> str:
+    """Text as XML 1.0 holds it: marks escaped, and the two code points that it forbids and a journal may hold replaced.
+
+    >>> xml_text("a<b&\\uffff") == "a&lt;b&amp;\\ufffd"
+    True
+    """
+    return escape(text.translate(_NOT_IN_XML))
 
 
 @contextmanager

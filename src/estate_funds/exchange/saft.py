@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from xml.sax.saxutils import escape
 
 from estate_funds import __version__
 from estate_funds.exchange.chart import Chart
-from estate_funds.exchange.outline import Key, Outline, numbered, yuan
+from estate_funds.exchange.outline import Key, Outline, numbered, xml_text, yuan
 from estate_funds.funds import BUDGET, NORMAL_SIDE, Account, Side
 from estate_funds.journal import Entry
 
@@ -79,7 +78,7 @@ def _header(told: Outline, day: date, unit: str) -> str:
         "<Header>\n<AuditFileVersion>2.00</AuditFileVersion>\n<AuditFileCountry>CN</AuditFileCountry>\n"
         f"<AuditFileDateCreated>{told.recorded or day}</AuditFileDateCreated>\n"
         "<SoftwareCompanyName>estate_funds</SoftwareCompanyName>\n<SoftwareID>estate_funds</SoftwareID>\n"
-        f"<SoftwareVersion>{escape(__version__)}</SoftwareVersion>\n{company}"
+        f"<SoftwareVersion>{xml_text(__version__)}</SoftwareVersion>\n{company}"
         "<DefaultCurrencyCode>CNY</DefaultCurrencyCode>\n"
         f"<SelectionCriteria><SelectionStartDate>{first}</SelectionStartDate>"
         f"<SelectionEndDate>{day}</SelectionEndDate></SelectionCriteria>\n"
@@ -113,8 +112,8 @@ def _transaction(label: str, entry: Entry, names: _Names) -> str:
         which = "DebitAmount" if side == Side.DEBIT.value else "CreditAmount"
         lines.append(
             f"<Line><RecordID>{number}</RecordID><AccountID>{names.accounts[fund, account, detail]}</AccountID>"
-            f"{analysis}<SourceDocumentID>{escape(_evidence(entry))}</SourceDocumentID>"
-            f"<Description>{escape(draft.narrative[:_LONG])}</Description>"
+            f"{analysis}<SourceDocumentID>{xml_text(_evidence(entry))}</SourceDocumentID>"
+            f"<Description>{xml_text(draft.narrative[:_LONG])}</Description>"
             f"<{which}><Amount>{yuan(fen)}</Amount></{which}></Line>\n"
         )
     head: Mapping[str, str] = {
@@ -124,7 +123,7 @@ def _transaction(label: str, entry: Entry, names: _Names) -> str:
         "Description": f"{label} {draft.document} {draft.clause} {draft.narrative}"[:_LONG],
         "SystemEntryDate": str(entry.recorded), "GLPostingDate": str(day),
     }  # fmt: skip
-    told = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in head.items())
+    told = "".join(f"<{name}>{xml_text(text)}</{name}>" for name, text in head.items())
     return f"<Transaction>{told}\n{''.join(lines)}</Transaction>\n"
 
 
@@ -135,5 +134,5 @@ def _evidence(entry: Entry) -> str:
 
 
 def _one(element: str, **fields: str) -> str:
-    told = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in fields.items())
+    told = "".join(f"<{name}>{xml_text(text)}</{name}>" for name, text in fields.items())
     return f"<{element}>{told}</{element}>\n"
