@@ -57,6 +57,13 @@ def history() -> tuple[Entry, ...]:
     return tuple(full_history().entries)
 
 
+def masked(key: read.Key, fen: int) -> tuple[read.Key, int]:
+    """Debits above 0, under the names that the mask leaves: 2^53 as a purpose looks like the number of a card."""
+    text = Mask().text
+    fund, account, detail = key
+    return debits_above_zero((text(fund), account, text(detail)), fen)
+
+
 def exported(form: str, out: Path, entries: Sequence[Entry], **more: str) -> Path:
     write_export(form, out, again(entries), unit="南昌市", **more)
     return out
@@ -65,7 +72,7 @@ def exported(form: str, out: Path, entries: Sequence[Entry], **more: str) -> Pat
 def held_to_the_contract(form: str, out: Path, entries: Sequence[Entry]) -> None:
     lines = READERS[form]
     check_exporter(
-        entries, lambda given: exported(form, out, given), lambda path: read.sums(lines(path)), view=debits_above_zero,
+        entries, lambda given: exported(form, out, given), lambda path: read.sums(lines(path)), view=masked,
         balances_on=lambda path, day: read.sums(lines(path), day),
         number=lambda path: len({number for number, *_ in lines(path)}), counted=with_postings,
     )  # fmt: skip
@@ -90,7 +97,7 @@ def test_an_export_keeps_the_contract(form: str, tmp_path: Path) -> None:
     lines = READERS[form]
     test = exporter_test(
         lambda given: exported(form, tmp_path / "out", given), lambda path: read.sums(lines(path)),
-        view=debits_above_zero, balances_on=lambda path, day: read.sums(lines(path), day),
+        view=masked, balances_on=lambda path, day: read.sums(lines(path), day),
         number=lambda path: len({number for number, *_ in lines(path)}), counted=with_postings,
     )  # fmt: skip
     FAST(test)()
@@ -118,10 +125,10 @@ def test_a_workbook_keeps_the_contract_or_says_that_it_cannot(tmp_path: Path) ->
 @pytest.mark.long
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "xlsx"])
 def test_an_export_keeps_the_contract_with_many_journals(form: str, tmp_path: Path) -> None:
-    many = settings(FAST, max_examples=200, derandomize=False)
+    many = settings(FAST, max_examples=60, derandomize=False)
     lines = READERS[form]
     export = lambda given: exported(form, tmp_path / "out", given)  # noqa: E731
-    many(exporter_test(export, lambda path: read.sums(lines(path)), view=debits_above_zero))()
+    many(exporter_test(export, lambda path: read.sums(lines(path)), view=masked))()
 
 
 # --- what is in an export besides its amounts -------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from conftest import EXAMPLES, TODAY
 from estate_funds import Books, load_case
 from estate_funds.exchange.exports import write_export
+from estate_funds.exchange.masking import Mask
 from estate_funds.exchange.outline import again
 from estate_funds.exchange.plaintext import account_key, account_name
 from estate_funds.funds import NORMAL_SIDE
@@ -109,7 +110,10 @@ def compare(form: str, entries: Sequence[Entry], path: Path) -> None:
     write_export(form, path, again(entries))
     told = TOOLS[form][1](path)
     theirs = {account_key(name): fen for name, fen in told.items() if fen}
-    assert theirs == ours(entries)
+    text = Mask().text  # a purpose may look like the number of a card
+    assert theirs == {
+        (text(fund), account, text(detail)): fen for (fund, account, detail), fen in ours(entries).items()
+    }
 
 
 @cache
@@ -156,7 +160,7 @@ def test_a_journal_that_is_hard_to_carry_has_the_same_balances_there(form: str, 
 
 @pytest.mark.long
 def test_drawn_journals_have_the_same_balances_there(form: str, tmp_path: Path) -> None:
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(journal=journals())
     def test(journal: Journal) -> None:
         compare(form, journal.entries, tmp_path / f"books.{form}")
