@@ -39,6 +39,7 @@ ONLY_IN = {
     "pyarrow": {"exchange", "columns", "store", "bulk"},
     "numpy": {"columns", "store", "exchange", "bulk"},
     "cryptography": {"checkpoint"},
+    "xlsxwriter": {"exchange"},
     "alembic": {"store"},
     "python_calamine": {"exchange"},
     "sqlmodel": {"store"},

@@ -82,6 +82,12 @@ def test_the_column_tables_are_those_of_the_code() -> None:
     assert columns.strip() in page, "run: python docs/make_reference.py"
 
 
+def test_the_page_of_exports_is_that_of_the_code() -> None:
+    made = runpy.run_path(str(DOCS / "make_reference.py"))
+    page = DOCS / "exports.md"
+    assert page.read_text(encoding="utf-8") == made["page_text"](page), "run: python docs/make_reference.py"
+
+
 def test_the_golden_vectors_of_the_entry_format() -> None:
     vectors = json.loads((DOCS / "reference" / "entry-vectors.json").read_text(encoding="utf-8"))
     page = (DOCS / "reference" / "entry-format.md").read_text(encoding="utf-8")

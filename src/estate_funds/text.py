@@ -12,6 +12,9 @@ INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
 
+# What a spreadsheet runs begins with one of these, a blank that it drops before one, or the mark of text itself.
+_RUN = ("=", "+", "-", "@", "\t", "\r", "'")
+
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number and its noun, in the singular or the plural.
@@ -45,7 +48,7 @@ def harmless(cell: object) -> object:
     >>> harmless("=1+1"), harmless("'a"), harmless("院一"), harmless(-5)
     ("'=1+1", "''a", '院一', -5)
     """
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "'") else cell
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in _RUN else cell
 
 
 def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), indent: str = "  ") -> str:

@@ -241,7 +241,22 @@ def verify(
 @guarded
 def export(
     ledger: LedgerArgument,
-    out: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The .zip to write.")],
+    path: Annotated[Path | None, typer.Argument(metavar="[PATH]", help="What to write; the same as --out.")] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="bundle (a .zip for the verifier), beancount, hledger, ledger, gbt24589-xml, gbt24589-json, saf-t, "
+            "parquet, csv, xlsx.",
+        ),
+    ] = "bundle",
+    out: Annotated[Path | None, typer.Option(help="The file to write; for parquet and csv, a folder.")] = None,
+    chart: Annotated[
+        str, typer.Option(help="Chart of accounts of gbt24589 and saf-t: a shipped one, or a .toml file of your own.")
+    ] = "",
+    unit: Annotated[
+        str, typer.Option(help="Whose books they are, for gbt24589 and saf-t; by default, the name of the journal.")
+    ] = "",
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="The signed checkpoint to put in, with the journal up to it; by default, unsigned."),
@@ -255,31 +270,24 @@ def export(
         bool, typer.Option("--with-evidence/--without-evidence", help="Whether to put the source documents in.")
     ] = True,
 ) -> None:
-    """Write the journal, up to a checkpoint, as one file that anybody can verify with a short program of his own."""
-    from estate_funds.exchange.bundle import write_bundle
+    """Write the journal for the tools of others: sealed for a verifier, or in a format that they read.
 
-    with open_books(ledger, evidence=evidence) as books, waiting("writing the bundle"):
-        note, told = read_checkpoint(checkpoint) if checkpoint else ("", books.checkpoint())
-        told.check_origin(books.origin, where=str(checkpoint))
-        folder = books.evidence if with_evidence else None
-        named: dict[str, Path | None] = {}
+    A bundle holds the journal up to a checkpoint as it is, and anybody can verify it with a short program of his own.
+    In every other format, personal data is masked. The options from --checkpoint on are those of a bundle.
+    """
+    from estate_funds.cli import exporting
 
-        def place(digest: str) -> Path | None:
-            named[digest] = folder.place(digest) if folder is not None and folder.has(digest) else None
-            return named[digest]
-
-        path = write_bundle(
-            out,
-            books.entries(until=told.size),
-            checkpoint=note or told.body,
-            balances=books.balances_after(min(told.size, len(books))),
-            keys=[str(key) for key in _keys(keys or [])],
-            evidence=place,
-        )
-    print(f"written: {path}")
-    print(f"journal {told.origin}: {counted(told.size, 'entry', 'entries')}, head {told.head}")
-    held = sum(found is not None for found in named.values())
-    print(f"{held} of {counted(len(named), 'source document')} put in")
+    target = path if out is None else out
+    if target is None or (path is not None and out is not None):
+        raise typer.BadParameter("wanted what to write, once: PATH or --out PATH")
+    if form != "bundle":
+        if checkpoint or keys or evidence or not with_evidence:
+            raise typer.BadParameter(f"this option is for a bundle, not for {form}")
+        exporting.export_format(ledger, target, form, chart=chart, unit=unit)
+        return
+    if chart or unit:
+        raise typer.BadParameter("--chart and --unit are for gbt24589 and saf-t, not for a bundle")
+    exporting.export_bundle(ledger, target, checkpoint, _keys(keys or []), evidence, with_evidence=with_evidence)
 
 
 @app.command()
