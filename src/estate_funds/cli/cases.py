@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import datetime
+import sys
+from collections.abc import Iterable
+from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +26,11 @@ from estate_funds.cli.common import (
     read_checkpoint,
     waiting,
 )
+
+if TYPE_CHECKING:
+    from estate_funds.audit import AuditReport
+    from estate_funds.case import Case
+    from estate_funds.journal import Entry
 
 app = typer.Typer()
 
@@ -123,6 +130,9 @@ def audit(
     ] = None,
     evidence: EvidenceThereOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print coverage and findings as JSON.")] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="File for a page to read and to print, in Chinese and English: one HTML file.")
+    ] = None,
 ) -> None:
     """Replay a ledger from its first entry through the gate; with --case, re-assess and compare every fen.
 
@@ -141,7 +151,11 @@ def audit(
             loaded = load_case(case) if case else None
         with bar("replaying", len(books)) as progress:
             report = books.audit(loaded, year=year, kept_heads=kept, progress=progress)
+        if page is not None:
+            write_page(page, report, books.found_entries(report.entries), books.origin, books.today, loaded)
     print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if as_json else report.to_text())
+    if page is not None:
+        print(f"written: {page}", file=sys.stderr)
     raise typer.Exit(1 if report.findings else 0)
 
 
@@ -199,6 +213,19 @@ def what_if(
         found = compare(base, variant)
         said = json.dumps(found.to_json(), ensure_ascii=False, indent=2) if as_json else found.to_text()
     print(said)
+
+
+def write_page(
+    out: Path, report: AuditReport, entries: Iterable[Entry], origin: str, as_of: date, case: Case | None = None
+) -> None:
+    """Write the page of an audit; OutputError where that fails."""
+    from estate_funds import __version__
+    from estate_funds.report.files import write_whole
+    from estate_funds.report.page import PageMatter
+    from estate_funds.report.page import page as drawn
+
+    with waiting("drawing the page"):
+        write_whole(out, drawn(PageMatter(report, tuple(entries), origin, as_of, __version__, case)))
 
 
 def run_case(

@@ -31,6 +31,7 @@ from estate_funds.report.balances import balances_of
 from estate_funds.report.page_words import RULES as RULE_NAMES
 from estate_funds.report.page_words import in_chinese
 from estate_funds.report.vouchers import number_vouchers
+from estate_funds.text import counted
 from estate_funds.vouchers import REFUND
 
 PAGE_FORMAT = 1
@@ -123,8 +124,7 @@ def verdict_words(report: AuditReport) -> tuple[str, str]:
     errors = sum(finding.severity is Severity.ERROR for finding in report.findings)
     if number:
         zh = f"共有 {number:,} 项发现：差错 {errors:,} 项，提示 {number - errors:,} 项。"
-        one = "finding" if number == 1 else "findings"
-        en = f"{number:,} {one}: {errors:,} with severity error, {number - errors:,} with severity warning."
+        en = f"{counted(number, 'finding')}: {counted(errors, 'error')}, {counted(number - errors, 'warning')}."
     elif gaps:
         zh, en = "在已检查的范围内没有发现。", "No finding in what was checked."
     else:
@@ -163,7 +163,7 @@ def _rules(about: PageMatter) -> dict[str, dict[str, str]]:
 
 def _finding(finding: Finding, about: PageMatter, texts: _Clauses) -> dict[str, Any]:
     """A finding with what it can be filtered by: the entries that it is about, their funds, the estate."""
-    entries = list(finding.entries) or [int(seq) for seq in _ENTRY.findall(finding.where)]
+    entries = list(finding.entries) or [int(seq) for seq in _ENTRY.findall(f"{finding.where} {finding.what}")]
     claim = about.claims.get(finding.where)
     drafts = [about.by_seq[seq].draft for seq in entries if seq in about.by_seq]
     claim = claim or next((about.claims[d.reference] for d in drafts if d.reference in about.claims), None)
@@ -372,7 +372,7 @@ def _voucher(entry: Entry, label: str, about: PageMatter, texts: _Clauses) -> di
     parts = () if isinstance(traced, str) else traced.of(entry.seq)
     return {
         "seq": entry.seq, "label": label, "day": str(draft.effective), "recorded": str(entry.recorded),
-        "kind": str(draft.kind.value), "narrative": draft.narrative,
+        "fen": _number(_moved_fen(draft)), "kind": str(draft.kind.value), "narrative": draft.narrative,
         "clause": texts.named(" ".join(filter(None, (draft.document, draft.clause)))),
         "purpose": draft.purpose, "payee": draft.payee, "maker": draft.maker, "approver": draft.approver,
         "reference": draft.reference, "evidence": [[kind, digest[:16]] for kind, digest in draft.evidence],
@@ -383,6 +383,16 @@ def _voucher(entry: Entry, label: str, about: PageMatter, texts: _Clauses) -> di
             for p in parts[:MOST_PARTS]
         ],
     }  # fmt: skip
+
+
+def _moved_fen(draft: Draft) -> int:
+    """The cash that an entry takes out of funds, else what it brings in, else what it promises or takes note of."""
+    sums = {
+        (cash, side): sum(p.amount_fen for p in draft.postings if (p.account == Account.CASH) == cash and p.side == side)
+        for cash in (True, False)
+        for side in (Side.CREDIT, Side.DEBIT)
+    }
+    return sums[True, Side.CREDIT] or sums[True, Side.DEBIT] or sums[False, Side.DEBIT]
 
 
 def _sides(side: str, fen: int) -> tuple[Any, Any]:

@@ -132,7 +132,8 @@ def _link(link: Link, boxes: Mapping[Node, _Box], unit: tuple[int, int], locale:
 def _node(node: Node, box: _Box, ways: Ways, locale: str) -> str:
     x, fen = 20 + box.column * _COLUMN, max(ways.into(node), ways.out_of(node))
     label, amount = node_label(node, locale), format_yuan(fen)
-    shown = label
+    parts = node.name.split("/", 2)  # whose fund it is comes first, as it is what tells two apart
+    shown = node_label(node._replace(name=f"{parts[2]} · {parts[0]}"), locale) if len(parts) > 2 else label
     while width(shown) > 36:
         shown = shown[:-2] + "…"
     return (

@@ -28,8 +28,8 @@
       if (name === "on") for (const [event, run] of Object.entries(value)) node.addEventListener(event, run);
       else if (value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
     }
-    for (const child of children.flat()) {
-      if (child === null || child === undefined || child === "") continue;
+    for (const child of children.flat(Infinity)) {
+      if (child === null || child === undefined || child === false || child === "") continue;
       node.append(child instanceof Node ? child : document.createTextNode(String(child)));
     }
     return node;
@@ -49,11 +49,10 @@
   }
 
   const count = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
-  const sum = (numbers) => numbers.reduce((a, b) => a + BigInt(b), 0n);
 
-  function table(columns, rows, numeric) {
+  function table(columns, rows, numeric, narrow) {
     const right = new Set(numeric || []);
-    return el("table", { class: "flow" },
+    return el("table", { class: narrow ? "" : "flow" },
       el("thead", null, el("tr", null, columns.map((name, n) => el("th", { class: right.has(n) ? "num" : "" }, name)))),
       el("tbody", null, rows.map((row) => el("tr", null, row.map((cell, n) =>
         el("td", { class: (right.has(n) ? "num" : "") + (n === 0 ? " first" : ""), "data-label": columns[n] }, cell))))));
@@ -113,7 +112,7 @@
             t("language")),
           el("button", { type: "button", on: { click: () => window.print() } }, t("print")))),
       el("nav", { "aria-label": t("contents") },
-        ["coverage", "verdict", "findings", "funds", "way", "estates", "vouchers", "clauses", "receipt"]
+        ["coverage", "verdict", "findings", "funds", "way", "estates", "vouchers", "clauses", "checks", "receipt"]
           .map((name) => el("a", { href: "#" + name }, t(name)))));
     fill("foot", el("p", null, t("offline")));
   }
@@ -121,16 +120,23 @@
   const covered = (row) => (state.lang === "zh" && row.zh) || row.what;
 
   function drawCoverage() {
-    const gaps = DATA.coverage.filter((row) => !row.complete);
-    const rows = DATA.coverage.map((row) => [covered(row), count(row.checked), count(row.of),
-      t(row.complete ? "complete" : "partial"), said(row, "note")]);
+    const gaps = new Map(), open = DATA.coverage.filter((row) => !row.complete);
+    for (const row of open) {
+      const why = said(row, "note") || count(row.checked) + " / " + count(row.of);
+      gaps.set(why, [...(gaps.get(why) || []), covered(row)]);
+    }
     fill("coverage", el("h2", null, t("coverage")),
-      el("p", null, t("coverage_full", DATA.coverage.length, DATA.coverage.length - gaps.length)),
-      gaps.length > 0 && el("div", { class: "gap" }, el("p", null, t("coverage_gaps", gaps.length)),
-        el("ul", null, gaps.map((row) => el("li", null, covered(row),
-          el("span", { class: "soft" }, " — " + (said(row, "note") || count(row.checked) + " / " + count(row.of))))))),
-      el("details", { open: state.printing }, el("summary", null, t("coverage_all")),
-        table([t("what"), t("checked"), t("of"), t("status"), t("note")], rows, [1, 2])));
+      el("p", null, t("coverage_full", count(DATA.coverage.length), count(DATA.coverage.length - open.length)), " ",
+        el("a", { href: "#checks" }, t("checks"))),
+      open.length > 0 && el("div", { class: "gap" }, el("p", null, t("coverage_gaps", count(open.length))),
+        el("ul", null, [...gaps].map(([why, names]) => el("li", null, names.join(state.lang === "zh" ? "、" : ", "),
+          el("span", { class: "soft" }, " — " + why))))));
+  }
+
+  function drawChecks() {
+    fill("checks", el("h2", null, t("checks")),
+      table([t("what"), t("checked"), t("of"), t("status"), t("note")], DATA.coverage.map((row) => [covered(row),
+        count(row.checked), count(row.of), t(row.complete ? "complete" : "partial"), said(row, "note")]), [1, 2]));
   }
 
   function drawVerdict() {
@@ -194,7 +200,7 @@
       table([t("rule"), t("severity"), t("number"), t("amount")], rows.map((row) => [
         el("a", { href: "#findings", title: DATA.rules[row.rule].en, on: { click: () => choose("rule", row.rule) } },
           ruleName(row.rule)),
-        el("span", { class: "mark " + row.severity }, t(row.severity)), count(row.number), row.fen ? yuan(row.fen) : ""]), [2, 3]),
+        el("span", { class: "mark " + row.severity }, t(row.severity)), count(row.number), row.fen ? yuan(row.fen) : ""]), [2, 3], true),
       el("div", { class: "filters", role: "search" },
         choice("severity", t("severity"), ["error", "warning"], t),
         choice("rule", t("rule"), distinct(DATA.findings.map((f) => f.rule)), ruleName),
@@ -291,6 +297,13 @@
     return node.kind === "left" || node.kind === "back" ? t(node.kind, name) : name;
   }
 
+  /* For a label: whose fund it is comes first, as it is what tells two apart. */
+  function placeShort(node) {
+    const parts = node.name.split("/");
+    const holder = parts.length > 2 && node.kind !== "source" ? parts.slice(2).join("/") + " · " + parts[0] : node.name;
+    return placeLabel({ ...node, name: holder });
+  }
+
   function drawWay() {
     const ways = DATA.ways[state.by];
     if (!ways || !ways.links.length) {
@@ -303,7 +316,7 @@
     fill("way", el("h2", null, t("way")), el("p", { class: "noprint" }, t("way_by") + " ", select),
       el("p", { id: "totals" }, t("way_total", ...ways.totals.map(yuan))),
       el("div", { class: "chart tall", id: "way-chart", role: "img", "aria-label": t("way") }),
-      el("details", null, el("summary", null, t("way_table")),
+      el("details", { open: state.printing }, el("summary", null, t("way_table")),
         table([t("from"), t("to"), t("amount")], ways.links.map(([from, to, fen]) =>
           [placeLabel(ways.nodes[from]), placeLabel(ways.nodes[to]), yuan(fen)]), [2])));
   }
@@ -312,20 +325,29 @@
     const ways = DATA.ways[state.by], place = byId("way-chart");
     if (!place) return;
     const room = place.clientWidth, narrow = room < 560;
-    const sinks = ways.nodes.filter((node, n) => !ways.links.some((link) => link[0] === n)).length;
-    place.style.height = Math.max(narrow ? 420 : 480, sinks * (narrow ? 30 : 34)) + "px";
+    const gives = new Set(ways.links.map((link) => link[0])), takes = new Set(ways.links.map((link) => link[1]));
+    const ends = ways.nodes.filter((node, n) => !gives.has(n)).length, starts = ways.nodes.filter((node, n) => !takes.has(n)).length;
+    const gap = narrow ? 18 : 30, depth = ways.nodes.map(() => 0);
+    for (let moved = true; moved;) { // the ways have no circles
+      moved = false;
+      for (const [from, to] of ways.links) if (depth[to] <= depth[from]) { depth[to] = depth[from] + 1; moved = true; }
+    }
+    const right = narrow ? 92 : Math.min(210, Math.round(room / 4)), steps = Math.max(1, ...depth);
+    const wide = Math.max(40, Math.min(200, Math.round((room - right) / steps) - 22, right - 14));
+    place.style.height = 320 + Math.max(ends, starts) * gap + "px";
     chart("way-chart", {
       tooltip: { trigger: "item", confine: true, formatter: (p) => p.dataType === "edge"
         ? tip(placeLabel(ways.nodes[Number(p.data.source)]) + " → " + placeLabel(ways.nodes[Number(p.data.target)]), yuan(p.data.fen))
         : tip(placeLabel(ways.nodes[Number(p.name)]), yuan(ways.nodes[Number(p.name)].fen)) },
       series: [{
-        type: "sankey", left: 4, top: 8, bottom: 8, right: narrow ? 92 : 210, nodeWidth: 12, nodeGap: 12, draggable: false,
+        type: "sankey", left: 4, top: 10, bottom: 22, right, nodeWidth: 12, nodeGap: gap, draggable: false,
         nodeAlign: "justify", layoutIterations: 48, emphasis: { focus: "adjacency" },
         lineStyle: { color: "source", opacity: 0.28, curveness: 0.5 },
-        label: { fontSize: narrow ? 10 : 12, width: narrow ? 84 : 190, overflow: "break", lineHeight: narrow ? 12 : 15,
-          color: "#1d2329", formatter: (p) => {
+        labelLayout: { moveOverlap: "shiftY" },
+        label: { fontSize: narrow ? 10 : 12, width: wide, overflow: "truncate", ellipsis: "…",
+          lineHeight: narrow ? 12 : 15, color: "#1d2329", formatter: (p) => {
             const node = ways.nodes[Number(p.name)];
-            return placeLabel(node) + (narrow ? "" : "\n" + yuan(node.fen));
+            return placeShort(node) + (narrow ? "" : "\n" + yuan(node.fen));
           } },
         data: ways.nodes.map((node, n) => ({ name: String(n), itemStyle: { color: COLORS[node.kind] } })),
         links: ways.links.map(([from, to, fen]) => ({ source: String(from), target: String(to), value: Number(fen), fen })),
@@ -405,7 +427,7 @@
     const held = DATA.vouchers;
     const line = (row) => [el("span", null, row.label || t("entry") + " " + row.seq), el("span", { class: "soft" }, row.day),
       el("span", null, row.narrative, " ", el("span", { class: "soft" }, kindName(row.kind) + (row.payee ? " · " + row.payee : ""))),
-      el("span", { class: "num" }, yuan(String(sum(row.lines.map((l) => l[3] === "" ? 0 : l[3])))))];
+      el("span", { class: "num" }, row.fen ? yuan(row.fen) : "")];
     const content = (row) => {
       const account = (l) => (state.lang === "zh" ? DATA.accounts[l[1]] || l[1] : l[1]) + (l[2] ? " (" + l[2] + ")" : "");
       const facts = [["entry", String(row.seq)], ["recorded", row.recorded], ["purpose", row.purpose], ["payee", row.payee],
@@ -487,6 +509,7 @@
     drawEstates();
     drawVouchers();
     drawClauses();
+    drawChecks();
     drawReceipt();
     redrawCharts();
     document.body.dataset.drawn = state.lang;
