@@ -64,8 +64,8 @@ class Flow(NamedTuple):
 class Forward(NamedTuple):
     """What became of the receipts of one entry, in fen: received + made_good = spent + left.
 
-    `came` is each receipt with what it still brings. `spent` has the entry by which each part left the books. `made_good`
-    is what other receipts stand in for, or, below 0, what this one stands in for; see `MadeGood`.
+    `came` is each receipt with what it still brings. `spent` has the entry by which each part left the books.
+    `made_good_fen` is what other receipts stand in for, or, below 0, what this one stands in for; see `MadeGood`.
     """
 
     seq: int

@@ -1,14 +1,15 @@
 """The money's way as a picture has it: sources, funds, and what it was for, with the fen between each two.
 
 Nothing is netted and nothing is left out: what comes to a fund is what goes from it and what it has left, to the fen.
-A picture of ways knows no circles. Where money goes round, the smallest crossings are cut: they end at `back`, under the
-name of the fund that took them, and begin again there.
+A picture of ways knows no circles. Where money goes round, the smallest crossings are cut: they end at `back`, under
+the name of the fund that took them, and begin again there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from estate_funds.errors import InvariantBroken
@@ -115,7 +116,7 @@ def _paths(ways: Iterable[tuple[list[Node], int]]) -> Ways:
         sums: dict[tuple[Node, Node], int] = {}
         for path, fen in known:
             at = [node._replace(place=n) if stepped and node.kind == FUND else node for n, node in enumerate(path)]
-            for giver, taker in zip(at, at[1:], strict=False):
+            for giver, taker in pairwise(at):
                 _add(sums, giver, taker, fen)
         if stepped or len(list(_without_circles(sums))) == len(sums):
             break

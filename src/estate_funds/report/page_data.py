@@ -238,8 +238,9 @@ def _funds(entries: Sequence[Entry]) -> dict[str, Any]:
         "lines": [{"fund": fund, "series": _ends(lines[fund], span)} for fund in sorted(lines)],
         "total": _ends(next(iter(_drawn_together(moved, depth=0).values()), {}), span),
         "balances": [
-            [b.fund, b.title, *map(_number, (b.received_fen, b.paid_fen, b.cash_fen, b.encumbered_fen, b.available_fen))]
-            for b in balances_of(held, titles)
+            [at.fund, at.title]
+            + [_number(n) for n in (at.received_fen, at.paid_fen, at.cash_fen, at.encumbered_fen, at.available_fen)]
+            for at in balances_of(held, titles)
         ],
     }  # fmt: skip
 
@@ -388,7 +389,9 @@ def _voucher(entry: Entry, label: str, about: PageMatter, texts: _Clauses) -> di
 def _moved_fen(draft: Draft) -> int:
     """The cash that an entry takes out of funds, else what it brings in, else what it promises or takes note of."""
     sums = {
-        (cash, side): sum(p.amount_fen for p in draft.postings if (p.account == Account.CASH) == cash and p.side == side)
+        (cash, side): sum(
+            p.amount_fen for p in draft.postings if (p.account == Account.CASH) == cash and p.side == side
+        )
         for cash in (True, False)
         for side in (Side.CREDIT, Side.DEBIT)
     }

@@ -128,14 +128,34 @@ WORDS = {
 }  # (Chinese, English); {0} and {1} are put in by the page
 
 RULES = {
-    "gap": "分录缺号", "tampered": "分录被改动", "refused": "不符合入账规则", "unreadable": "分录无法读取",
-    "cut-off": "账簿被截断或改写", "stray-postings": "无主分录行", "stray-entries": "多余分录", "unguarded": "防改触发器缺失",
-    "block": "封存块不符", "snapshot": "余额快照不符", "unallocated": "资金无法追溯来源", "evidence-missing": "原始凭证缺失",
-    "evidence-altered": "原始凭证被改动", "no-claim": "无对应应付事项", "wrong-entry": "分录与应付事项不符",
-    "other-evidence": "依据文件不一致", "wrong-amount": "金额不符", "paid-not-due": "不应支付而支付", "withheld": "应付未付",
-    "unpaid": "到期未入账", "early": "提前支付", "late": "逾期支付", "deadline-missed": "逾期未办", "deadline-late": "逾期办理",
-    "not-booked": "事项未入账", "booked-otherwise": "入账与案卷不符", "no-source": "入账无案卷依据",
-}  # fmt: skip
+    "gap": "分录缺号",
+    "tampered": "分录被改动",
+    "refused": "不符合入账规则",
+    "unreadable": "分录无法读取",
+    "cut-off": "账簿被截断或改写",
+    "stray-postings": "无主分录行",
+    "stray-entries": "多余分录",
+    "unguarded": "防改触发器缺失",
+    "block": "封存块不符",
+    "snapshot": "余额快照不符",
+    "unallocated": "资金无法追溯来源",
+    "evidence-missing": "原始凭证缺失",
+    "evidence-altered": "原始凭证被改动",
+    "no-claim": "无对应应付事项",
+    "wrong-entry": "分录与应付事项不符",
+    "other-evidence": "依据文件不一致",
+    "wrong-amount": "金额不符",
+    "paid-not-due": "不应支付而支付",
+    "withheld": "应付未付",
+    "unpaid": "到期未入账",
+    "early": "提前支付",
+    "late": "逾期支付",
+    "deadline-missed": "逾期未办",
+    "deadline-late": "逾期办理",
+    "not-booked": "事项未入账",
+    "booked-otherwise": "入账与案卷不符",
+    "no-source": "入账无案卷依据",
+}
 
 COVERAGE = {
     "entries through the gate again": "分录重新通过入账检查",
@@ -158,19 +178,49 @@ COVERAGE = {
 }
 
 KINDS = {
-    "open_fund": "设立基金", "amend_fund": "变更基金", "appropriation": "拨款", "receipt": "收入", "encumbrance": "承诺",
-    "release": "解除承诺", "disbursement": "支付", "advance": "预付", "settlement": "结算", "spending": "支出",
-    "transfer": "划转", "loan": "借出", "repayment": "归还", "claw_back": "追回", "recovery": "收回", "waiver": "免除",
-    "carry_forward": "结转", "surrender": "上缴", "close": "结账", "reopen": "反结账", "reversal": "红字冲销",
-    "correction": "蓝字更正", "refusal": "被拒尝试",
-}  # fmt: skip
+    "open_fund": "设立基金",
+    "amend_fund": "变更基金",
+    "appropriation": "拨款",
+    "receipt": "收入",
+    "encumbrance": "承诺",
+    "release": "解除承诺",
+    "disbursement": "支付",
+    "advance": "预付",
+    "settlement": "结算",
+    "spending": "支出",
+    "transfer": "划转",
+    "loan": "借出",
+    "repayment": "归还",
+    "claw_back": "追回",
+    "recovery": "收回",
+    "waiver": "免除",
+    "carry_forward": "结转",
+    "surrender": "上缴",
+    "close": "结账",
+    "reopen": "反结账",
+    "reversal": "红字冲销",
+    "correction": "蓝字更正",
+    "refusal": "被拒尝试",
+}
 
 ACCOUNTS = {
-    "cash": "现金", "funding": "拨入", "payable": "代收款", "transfer_in": "转入", "transfer_out": "转出",
-    "expenditure": "支出", "surrendered": "上缴", "advanced": "预付", "receivable": "应收追回", "recovery": "追回收入",
-    "due_from": "应收基金往来", "due_to": "应付基金往来", "authority": "预算授权", "unencumbered": "可用预算",
-    "encumbered": "已承诺", "expended": "已支出",
-}  # fmt: skip
+    "cash": "现金",
+    "funding": "拨入",
+    "payable": "代收款",
+    "transfer_in": "转入",
+    "transfer_out": "转出",
+    "expenditure": "支出",
+    "surrendered": "上缴",
+    "advanced": "预付",
+    "receivable": "应收追回",
+    "recovery": "追回收入",
+    "due_from": "应收基金往来",
+    "due_to": "应付基金往来",
+    "authority": "预算授权",
+    "unencumbered": "可用预算",
+    "encumbered": "已承诺",
+    "expended": "已支出",
+}
 
 # Sentences that an audit writes, as patterns, and the same in Chinese. Where none fits, the English one stands.
 SENTENCES = tuple(

@@ -1,4 +1,4 @@
-"""The way of one voucher's money for people and programs: back to its receipts, and on from a receipt to its invoices."""
+"""The way of one voucher's money: back to its receipts, and on from a receipt to the invoices that it paid."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class EntryTrace:
         """For people, amounts in yuan."""
         if self.onward is None:
             return entry_text(self.entry.seq, self.out, self.back)
-        blocks = list(_forward_text(self.onward, self))
-        return "\n".join([*blocks, *([entry_text(self.entry.seq, self.out, self.back)] if self.out or self.back else [])])
+        paid = [entry_text(self.entry.seq, self.out, self.back)] if self.out or self.back else []
+        return "\n".join([*_forward_text(self.onward, self), *paid])
 
     def to_json(self) -> dict[str, Any]:
         """For programs, amounts in fen."""
@@ -156,20 +156,12 @@ def entry_number(entries: Iterable[Entry], voucher: str) -> int:
 def _forward_text(found: Forward, about: EntryTrace) -> Iterator[str]:
     label = about.labels.get(found.seq, "")
     for receipt, fen in found.came:
-        gone = "" if fen else ", undone since"
-        yield (
-            f"receipt {found.seq} ({label}): {format_yuan(fen)} of {receipt.source} into {receipt.fund} on {receipt.day}"
-            f" [{receipt.document} {receipt.clause}]{gone}"
-        )
+        gone, ground = "" if fen else ", undone since", f"[{receipt.document} {receipt.clause}]"
+        brought = f"{format_yuan(fen)} of {receipt.source} into {receipt.fund} on {receipt.day}"
+        yield f"receipt {found.seq} ({label}): {brought} {ground}{gone}"
     yield f"  spent: {format_yuan(found.spent_fen)} in {counted(len(found.spent), 'part')}"
     if found.spent:
-        rows = [("yuan", "entry", "voucher", "day", "payee", "purpose", "fund", "documents")]
-        for seq, part in found.spent:
-            draft = about.entries[seq].draft
-            papers = ", ".join(f"{kind} {digest[:12]}" for kind, digest in draft.evidence)
-            named = (draft.payee, draft.purpose or draft.kind.value, part.fund, papers)
-            rows.append((format_yuan(part.fen), str(seq), about.labels.get(seq, ""), str(draft.effective), *named))
-        yield table(rows, right=(0, 1), indent="    ")
+        yield _spent_table(found, about)
     yield f"  left: {format_yuan(found.left_fen)}"
     if found.left:
         rows = [("yuan", "fund", "way")]
@@ -181,6 +173,16 @@ def _forward_text(found: Forward, about: EntryTrace) -> Iterator[str]:
         yield f"  other receipts stand in for {format_yuan(found.made_good_fen)} of it, taken back after use"
     elif found.made_good_fen < 0:
         yield f"  {format_yuan(-found.made_good_fen)} of it stand in for other receipts, taken back after use"
+
+
+def _spent_table(found: Forward, about: EntryTrace) -> str:
+    rows = [("yuan", "entry", "voucher", "day", "payee", "purpose", "fund", "documents")]
+    for seq, part in found.spent:
+        draft = about.entries[seq].draft
+        papers = ", ".join(f"{kind} {digest[:12]}" for kind, digest in draft.evidence)
+        named = (draft.payee, draft.purpose or draft.kind.value, part.fund, papers)
+        rows.append((format_yuan(part.fen), str(seq), about.labels.get(seq, ""), str(draft.effective), *named))
+    return table(rows, right=(0, 1), indent="    ")
 
 
 __all__ = ["EntryTrace", "entry_number", "trace_entry"]
