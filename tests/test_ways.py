@@ -185,7 +185,11 @@ def test_the_published_award_is_traced_both_ways(booked: Path) -> None:
 def test_a_voucher_is_named_by_its_entry_or_its_number(booked: Path, tmp_path: Path) -> None:
     by_entry = done("trace", booked, 10)
     assert by_entry == done("trace", booked, "--voucher", "10") == done("trace", booked, "--voucher", "2021-09-记-001")
-    assert by_entry == done("trace", booked, "--voucher", "2021-09 记-001") == done("trace", booked, "--voucher", "2021-09-1")
+    assert (
+        by_entry
+        == done("trace", booked, "--voucher", "2021-09 记-001")
+        == done("trace", booked, "--voucher", "2021-09-1")
+    )
     said = run("trace", booked, "--voucher", "10", "--svg", tmp_path / "way.svg", "--zh", "--json")
     assert said.status == 0
     assert "written" in said.err
@@ -204,4 +208,3 @@ def test_what_is_named_wrongly_is_said(booked: Path) -> None:
     with pytest.raises(InputError):
         trace_entry([], trace([]), 1)
     assert entry_number([], "7") == 7
-

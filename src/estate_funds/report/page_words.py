@@ -6,6 +6,7 @@ A rule without a Chinese name here is shown by its English sentence: a user's ow
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 WORDS = {
     "title": ("基金账簿审计报告", "Audit of the fund ledger"),
@@ -281,6 +282,7 @@ SENTENCES = tuple(
 )  # fmt: skip
 
 
+@lru_cache(maxsize=8192)
 def in_chinese(sentence: str) -> str:
     """A sentence of an audit in Chinese; empty where no pattern fits. Notes joined by `; ` are looked up one by one.
 
