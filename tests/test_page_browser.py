@@ -186,7 +186,7 @@ def test_both_pictures_are_drawn_and_say_the_sums(driver: Any, pages: dict[str, 
         "return document.querySelector('#way-chart svg').textContent"
     )
     shown.run("const s = document.getElementById('line'); s.selectedIndex = 1; s.dispatchEvent(new Event('change'))")
-    assert shown.text("#line-name") == "award-budget/city/南昌市"
+    assert shown.run("return document.getElementById('line-name').textContent") == "award-budget/city/南昌市"
     shown.run(  # a tooltip is markup of the library's own making: it must be text of ours
         "const c = echarts.getInstanceByDom(document.getElementById('way-chart'));"
         "c.dispatchAction({type: 'showTip', seriesIndex: 0, dataIndex: 0})"

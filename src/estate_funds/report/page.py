@@ -19,8 +19,7 @@ from estate_funds.errors import InvariantBroken
 from estate_funds.report.page_data import PageMatter, page_data
 from estate_funds.report.page_words import ACCOUNTS, KINDS, WORDS
 
-# What could end the block of JSON, or be read as something else in it, and how JSON writes it otherwise.
-_ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+_UNSAFE = "<>&\u2028\u2029"  # what could end the block of JSON, or be read as something else in it
 
 
 def page(about: PageMatter) -> str:
@@ -52,8 +51,11 @@ def page(about: PageMatter) -> str:
 
 
 def _json(data: dict[str, Any]) -> str:
-    """JSON that can stand in a script element: it holds none of the characters that could end it."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPED)
+    """JSON that can stand in a script element: what could end it is written by its number."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for unsafe in _UNSAFE:  # by far faster than one translation
+        text = text.replace(unsafe, f"\\u{ord(unsafe):04x}")
+    return text
 
 
 def _digest(text: str) -> str:

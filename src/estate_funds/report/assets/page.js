@@ -2,13 +2,13 @@
 /* Draws the page from the block of JSON. Text from data goes in by textContent alone. */
 (function () {
   const DATA = JSON.parse(document.getElementById("data").textContent);
-  const PER_PAGE = 100, PRINTED = 500;
+  const PER_PAGE = 100, PRINTED = 500, PRINTED_OTHERS = 100;
   const COLORS = { source: "#2f5d8a", fund: "#4b7f52", use: "#8a5a2b", left: "#8c8c8c", back: "#a33b3b" };
   const FONT = getComputedStyle(document.body).fontFamily;
   const state = {
     lang: "zh", printing: false, severity: "", rule: "", fund: "", estate: "", text: "", page: 0,
     line: "", by: "purpose", voucherPage: 0, voucherText: "", voucherOpen: new Set(), estatePage: 0, estateText: "",
-    estateOpen: new Set(), clausePage: 0,
+    estateOpen: new Set(), clausePage: 0, clauseText: "", balancePage: 0, balanceText: "",
   };
   let charts = [];
 
@@ -36,7 +36,7 @@
   }
 
   function fill(id, ...children) {
-    byId(id).replaceChildren(...children.flat().filter((child) => child));
+    byId(id).replaceChildren(...children.flat(Infinity).filter((child) => child));
   }
 
   /* Whole fen as yuan; digits only, no number of JavaScript is divided. */
@@ -262,13 +262,14 @@
     const select = el("select", { id: "line", on: { change: (event) => { state.line = event.target.value; redrawCharts(); } } },
       el("option", { value: "" }, t("funds_all")), funds.lines.map((line) => el("option", { value: line.fund }, line.fund)));
     select.value = state.line;
-    const rows = funds.balances.map((row) => [el("span", null, row[0], row[1] && el("div", { class: "soft" }, row[1])),
-      ...row.slice(2).map(yuan)]);
-    fill("funds", el("h2", null, t("funds")),
-      el("p", { class: "noprint" }, select), funds.grouped && el("p", { class: "soft" }, t("grouped")),
-      el("p", { id: "line-name", class: "soft" }), el("div", { class: "chart", id: "line-chart", role: "img", "aria-label": t("funds") }),
-      el("details", null, el("summary", null, t("monthly")), el("div", { id: "monthly" })),
-      table([t("fund"), t("received"), t("paid"), t("cash"), t("encumbered"), t("available")], rows, [1, 2, 3, 4, 5]));
+    const row = (held) => [el("span", null, held[0], held[1] && el("div", { class: "soft" }, held[1])), ...held.slice(2).map(yuan)];
+    const columns = [t("fund"), t("received"), t("paid"), t("cash"), t("encumbered"), t("available")];
+    list("funds", funds.balances, (held) => held[0] + " " + held[1], "balance",
+      (numbers) => table(columns, numbers.map((n) => row(funds.balances[n])), [1, 2, 3, 4, 5]),
+      [el("p", { class: "noprint" }, select), funds.grouped && el("p", { class: "soft" }, t("grouped")),
+        el("p", { id: "line-name", class: "soft printonly" }),
+        el("div", { class: "chart", id: "line-chart", role: "img", "aria-label": t("funds") }),
+        el("details", null, el("summary", null, t("monthly")), el("div", { id: "monthly" }))]);
   }
 
   function drawLine() {
@@ -364,24 +365,23 @@
 
   // --- estates, vouchers, clauses ---
 
-  /* A list of items of which each opens: pages of them, and a search. */
-  function list(id, rows, text, key, draw, extra) {
+  /* A list in pages, with a search; `draw` makes what is shown of the rows that are left, with their numbers. */
+  function list(id, rows, text, key, draw, before, after) {
     const input = el("input", { id: id + "-text", type: "search", value: state[key + "Text"], "aria-label": t("search"),
       placeholder: t("search"), autocomplete: "off" });
     input.addEventListener("input", later(() => { state[key + "Text"] = input.value; state[key + "Page"] = 0; show(); }, 60));
     const place = el("div", { id: id + "-list" });
     function show() {
-      const word = state[key + "Text"].toLowerCase();
-      const found = [];
+      const word = state[key + "Text"].toLowerCase(), found = [];
       for (let n = 0; n < rows.length; n++) if (!word || text(rows[n]).toLowerCase().includes(word)) found.push(n);
-      const size = state.printing ? PRINTED : PER_PAGE, page = state.printing ? 0 : state[key + "Page"];
-      const turn = (to) => { state[key + "Page"] = to; show(); byId(id).scrollIntoView(); };
-      place.replaceChildren(...[found.length > 1 && pager(found.length, page, size, turn),
-        ...found.slice(page * size, (page + 1) * size).map((n) => draw(rows[n], n)),
-        state.printing && found.length > size && el("p", { class: "soft" }, t("printed_part", size, count(found.length - size)))]
-        .filter(Boolean));
+      const size = state.printing ? PRINTED_OTHERS : PER_PAGE, page = state.printing ? 0 : state[key + "Page"];
+      const turn = (to) => { state[key + "Page"] = to; show(); place.scrollIntoView(); };
+      const left = state.printing && found.length > size;
+      place.replaceChildren(...[rows.length > size && !left && pager(found.length, page, size, turn),
+        draw(found.slice(page * size, (page + 1) * size)),
+        left && el("p", { class: "soft" }, t("printed_part", size, count(found.length - size)))].flat().filter(Boolean));
     }
-    fill(id, el("h2", null, t(id)), extra, rows.length > 8 && el("p", { class: "noprint" }, input), place);
+    fill(id, el("h2", null, t(id)), before, rows.length > 8 && el("p", { class: "noprint" }, input), place, after);
     show();
   }
 
@@ -415,8 +415,8 @@
       row.findings > 0 && el("p", null, el("a", { href: "#findings", on: { click: () => choose("estate", row.id) } }, t("show_findings"))),
       table([t("provision"), t("period"), t("status"), t("owed"), t("paid_claims"), t("decided"), t("clause")],
         row.claims.map((c) => [c[0], [c[1], c[2]].filter(Boolean).join("  "), t(c[3]), yuan(c[4]), yuan(c[5]), c[6], clauseLink(c[7])]), [3, 4])];
-    list("estates", DATA.estates, (row) => [row.id, row.name, ...row.units].join(" "), "estate",
-      (row, n) => item("e-" + n, "estate", line(row), state.estateOpen, n, () => content(row)));
+    list("estates", DATA.estates, (row) => [row.id, row.name, ...row.units].join(" "), "estate", (numbers) => numbers.map((n) =>
+      item("e-" + n, "estate", line(DATA.estates[n]), state.estateOpen, n, () => content(DATA.estates[n]))));
   }
 
   function kindName(kind) {
@@ -442,15 +442,17 @@
         row.parts_of > row.parts.length && el("p", { class: "soft" }, "+" + count(row.parts_of - row.parts.length))];
     };
     list("vouchers", held.rows, (row) => [row.seq, row.label, row.day, row.narrative, row.payee, row.kind].join(" "), "voucher",
-      (row) => item("v-" + row.seq, "voucher", line(row), state.voucherOpen, row.seq, () => content(row)),
+      (numbers) => numbers.map((n) => held.rows[n]).map((row) =>
+        item("v-" + row.seq, "voucher", line(row), state.voucherOpen, row.seq, () => content(row))),
       held.listed < held.of && el("p", { class: "soft" }, t("vouchers_part", count(held.of), count(held.listed))));
   }
 
   function drawClauses() {
-    list("clauses", DATA.clauses, (row) => [row.name, row.title, row.text].join(" "), "clause", (row, n) =>
-      el("div", { class: "item clause", id: "c-" + n }, el("b", null, row.name), " ",
-        row.number && el("span", { class: "soft" }, row.number + " " + row.title + " " + row.clause),
-        row.text ? el("div", null, row.text) : el("span", { class: "soft" }, t("clause_unquoted"))));
+    const shown = (row, n) => el("div", { class: "item clause", id: "c-" + n }, el("b", null, row.name), " ",
+      row.number && el("span", { class: "soft" }, row.number + " " + row.title + " " + row.clause),
+      row.text ? el("div", null, row.text) : el("span", { class: "soft" }, t("clause_unquoted")));
+    list("clauses", DATA.clauses, (row) => [row.name, row.title, row.text].join(" "), "clause",
+      (numbers) => numbers.map((n) => shown(DATA.clauses[n], n)));
   }
 
   function drawReceipt() {
@@ -521,7 +523,6 @@
     draw();
   }
 
-  state.clauseText = "";
   draw();
   follow();
   window.addEventListener("hashchange", follow);
