@@ -23,6 +23,10 @@ from estate_funds.bulk.cells import ID_COLUMN
 from estate_funds.bulk.files import Cut, Source, blocks, ends_of_records, locate, open_source
 from estate_funds.bulk.reading import read
 from estate_funds.errors import BulkError, CellError, ColumnError, InputError, TableError
+from estate_funds.exchange.evidence import EvidenceFiles
+from estate_funds.exchange.facts import read_facts
+from estate_funds.registry import Registry
+from test_bulk_program import DOCUMENT
 
 WANTED: tuple[Any, ...] = (*COLUMNS, ID_COLUMN)
 SMALL = Cut(rows=200, size=3_000)
@@ -465,3 +469,11 @@ def test_stand_in_files_hold_what_they_say(tmp_path: Path) -> None:
     assert replace(SMALL, rows=1) != SMALL
     assert AREA.scale == 2
     assert re.fullmatch("h[0-9]{7}", one[0]["household_id"])
+
+
+def test_a_fact_of_a_household_in_a_case_without_its_households(tmp_path: Path) -> None:
+    fact = next(name for name, rule in DOCUMENT.facts.items() if rule.of == "household")
+    (tmp_path / "facts.csv").write_text(f"subject_id,fact,period,value\nh1,{fact},,1\n", encoding="utf-8")
+    apart = Registry.build({}, {}, counted=False)
+    with pytest.raises(CellError, match=f"write {fact} as a column of the household files"):
+        list(read_facts(tmp_path, apart, [DOCUMENT], EvidenceFiles(tmp_path)))

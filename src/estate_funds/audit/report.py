@@ -40,12 +40,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """One thing that an audit looks at: how much of it was checked, and why not the rest."""
+    """One thing that an audit looks at: how much of it was checked, and why not the rest.
+
+    `rule` is the name of the rule that looked, where one did.
+    """
 
     what: str
     checked: int
     of: int
     note: str = ""
+    rule: str = ""
 
     @property
     def complete(self) -> bool:
@@ -65,7 +69,9 @@ class AuditReport:
     @property
     def verdict(self) -> str:
         """In one line; a clean verdict over a partial check says that it is partial."""
-        partial = [c.what for c in self.coverage if not c.complete]
+        partial = [c.what for c in self.coverage if not (c.complete or c.rule)]
+        if unasked := sum(not c.complete for c in self.coverage if c.rule):
+            partial.append(counted(unasked, "rule"))
         if self.findings:
             errors = sum(f.severity is Severity.ERROR for f in self.findings)
             found = f"{counted(len(self.findings), 'finding')} ({counted(errors, 'error')})"
@@ -85,7 +91,10 @@ class AuditReport:
 
     def to_text(self) -> str:
         """For people: coverage, findings, verdict."""
-        rows = [f"  {c.what}: {c.checked:,} of {c.of:,}" + (f" ({c.note})" if c.note else "") for c in self.coverage]
+        rows = [
+            f"  {c.what}: {c.checked:,} of {c.of:,}" + (f" ({c.note})" if c.note else "")
+            for c in (*(c for c in self.coverage if not c.rule), *_rules_in_short(self.coverage))
+        ]
         found = findings_text(self.findings)
         head = f"journal: {counted(self.entries, 'entry', 'entries')}, head {self.head}"
         return "\n".join([head, "coverage", *rows, *(["findings", found] if found else []), f"verdict: {self.verdict}"])
@@ -99,6 +108,18 @@ class AuditReport:
             "coverage": [asdict(c) | {"complete": c.complete} for c in self.coverage],
             "findings": [asdict(f) for f in self.findings],
         }
+
+
+def _rules_in_short(coverage: Sequence[Coverage]) -> list[Coverage]:
+    """One line for all rules: how many of them were asked, and why the others were not."""
+    rules = [c for c in coverage if c.rule]
+    why: dict[str, list[str]] = {}
+    for one in rules:
+        if not one.complete:
+            why.setdefault(one.note.removeprefix("not checked: "), []).append(one.rule)
+    left = "; ".join(f"{reason}: {', '.join(names)}" for reason, names in why.items())
+    asked = sum(one.complete for one in rules)
+    return [Coverage("rules of what auditors look for", asked, len(rules), left)] if rules else []
 
 
 def findings_text(findings: Sequence[Finding]) -> str:

@@ -129,10 +129,11 @@ def asked(rules: Iterable[Rule], about: Material) -> Iterator[tuple[Coverage, Se
     for rule in rules:
         lacking = [name for name in rule.needs if getattr(about, name) is None]
         if lacking:
-            yield Coverage(f"rule {rule.name}", 0, 0, f"not checked: no {' and no '.join(lacking)} was given"), ()
+            note = f"not checked: no {' and no '.join(lacking)} was given"
+            yield Coverage(rule.says, 0, 0, note, rule.name), ()
             continue
         looked_at = len(rule.over(about))
-        yield Coverage(f"rule {rule.name}", looked_at, looked_at), tuple(rule.find(about, rule))
+        yield Coverage(rule.says, looked_at, looked_at, rule=rule.name), tuple(rule.find(about, rule))
 
 
 def paid_fen(entry: Entry) -> int:

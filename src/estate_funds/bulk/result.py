@@ -189,6 +189,8 @@ def exact_sum(numbers: npt.NDArray[Any]) -> int:
     """
     if numbers.dtype == object:
         return int(sum(numbers.tolist()))
+    if len(numbers) * max(abs(int(numbers.max(initial=0))), abs(int(numbers.min(initial=0)))) <= MAX_FEN:
+        return int(numbers.sum())
     return (int((numbers >> 32).sum()) << 32) + int((numbers & _LOW_32).sum())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from estate_funds.registry import Estate
 UNITS = ("city", "district", "street", "community")
 TOTAL_COLUMNS = (*UNITS, "estate_id", "month", "payer", "fen")
 ESTATE_COLUMNS = (*UNITS, "estate_id", "households", "due_fen", "pending_fen")
+_units_of = attrgetter(*UNITS)  # of an estate
 _AT_ONCE = 1 << 20  # cells and estates that are kept before they are added up
 
 
@@ -123,7 +125,9 @@ class Summary:
     def _units(self) -> pa.Table:
         """Units and id of the estates, in order of the totals."""
         names = self.owed.names
-        units = [units_of(self.estates, name) for name in names.to_pylist()]
+        nowhere = ("",) * len(UNITS)  # of an estate that the register does not have
+        found = map(self.estates.get, names.to_pylist())
+        units = [nowhere if estate is None else _units_of(estate) for estate in found]
         columns = [pa.array([one[at] for one in units], pa.string()) for at in range(len(UNITS))]
         return pa.table([*columns, names], names=[*UNITS, "estate_id"])
 
@@ -153,16 +157,10 @@ class Summary:
         }
 
 
-def units_of(estates: Mapping[str, Estate], estate_id: str) -> tuple[str, ...]:
-    """City, district, street and community of an estate; empty where the register has none."""
-    estate = estates.get(estate_id)
-    return tuple(estate.unit_at(level) if estate else "" for level in UNITS)
-
-
 def _grouped(table: pa.Table, keys: Sequence[str], summed: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """The sums of some columns for each group of others."""
     found = table.group_by(list(keys)).aggregate([(name, "sum") for name in summed])
     yield from zip(*(found[name].to_pylist() for name in (*keys, *(f"{one}_sum" for one in summed))), strict=True)
 
 
-__all__ = ["ESTATE_COLUMNS", "TOTAL_COLUMNS", "UNITS", "Summary", "Sums", "units_of"]
+__all__ = ["ESTATE_COLUMNS", "TOTAL_COLUMNS", "UNITS", "Summary", "Sums"]

@@ -174,11 +174,14 @@ def _fact(
     try:
         subject = registry.subject(subject_id)
     except CaseError as error:
+        apart = rule.of == "household" and not registry.counted  # the register is read in bulk, beside the case
         raise CellError(
-            "no estate, unit or subject of this id",
+            "a fact of a household, where households are read apart"
+            if apart
+            else "no estate, unit or subject of this id",
             where=f"{row.where}, column subject_id",
             got=repr(subject_id),
-            fix=error.fix,
+            fix=f"write {name} as a column of the household files" if apart else error.fix,
         ) from None
     if subject.kind != rule.of:
         raise CellError(
