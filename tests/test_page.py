@@ -20,15 +20,15 @@ import pytest
 from conftest import EXAMPLES, HANDS, ROOT, TODAY
 from estate_funds import Books, load_case
 from estate_funds.audit import AuditReport, Coverage, Finding, Severity
-from estate_funds.audit.catalogue import RULES
 from estate_funds.case import Case
 from estate_funds.funds import Account
 from estate_funds.journal import Entry, Kind
 from estate_funds.provenance import trace
 from estate_funds.report import page_data as rooms
+from estate_funds.report.audit_words import COVERAGE, SENTENCES, in_chinese
 from estate_funds.report.page import asset, library_facts, page
 from estate_funds.report.page_data import PageMatter, page_data, verdict_words
-from estate_funds.report.page_words import ACCOUNTS, COVERAGE, KINDS, SENTENCES, WORDS, in_chinese
+from estate_funds.report.page_words import ACCOUNTS, KINDS, WORDS
 from estate_funds.vouchers import reverse
 from test_ledger_commands import fails, run
 
@@ -187,6 +187,29 @@ def test_funds_and_ways_tie_with_the_books(found: Any) -> None:
         assert sources == spent + left == sum(fen for _, fen in traced.receipts())
 
 
+POSITION = {
+    "accounts": ["6222…01"], "on": "2024-01-31", "bank_fen": 120_000, "books_fen": 100_000, "difference_fen": 0,
+    "books_only": [{"day": "2024-01-30", "fen": -30_000, "what": HOSTILE, "where": "entry 5"}],
+    "bank_only": [{"day": "2024-01-29", "fen": -10_000, "what": "fee", "where": "row 2"}],
+    "bank_adjusted_fen": 90_000, "books_adjusted_fen": 90_000,
+}  # fmt: skip
+
+
+def test_bank_reconciliations_stand_as_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    about = replace(bare(AuditReport((ALL,), (), 0, "")), positions=[POSITION])
+    (told,) = page_data(about)["bank"]
+    assert told["books_only"] == [["2024-01-30", HOSTILE, -30_000]]
+    assert (told["bank_fen"], told["books_adjusted_fen"], told["difference_fen"], told["more"]) == (
+        120_000,
+        90_000,
+        0,
+        0,
+    )
+    monkeypatch.setattr(rooms, "MOST_OF_SIDE", 0)
+    (told,) = page_data(about)["bank"]
+    assert (told["books_only"], told["more"]) == ([], 2)
+
+
 def test_estates_show_what_is_owed_and_what_stands_paid(found: Any) -> None:
     told = {row["id"]: row for row in page_data(matter(found))["estates"]}
     assert (told["yuaner"]["owed"], told["yuaner"]["paid"], told["yuaner"]["findings"]) == (59_940_000, 53_280_000, 1)
@@ -299,11 +322,26 @@ def test_both_languages_are_complete() -> None:
         assert pattern.groups >= len(set(re.findall(r"\\(\d)", chinese)))
 
 
+def test_a_rule_is_called_by_its_chinese_name_its_sentence_or_its_own_name() -> None:
+    asked = (
+        Coverage("Paid late.", 3, 3, rule="late"),
+        Coverage("Somebody's.", 0, 0, "not checked: no case was given", "own"),
+    )
+    told = page_data(bare(AuditReport(asked, (finding(1, rule="own"),), 0, "")))
+    assert [(c["zh"], c["rule"], c["complete"]) for c in told["coverage"]] == [
+        ("逾期支付", "late", True),
+        ("", "own", False),
+    ]
+    assert told["coverage"][1]["note_zh"] == "未检查：未提供案卷"
+    assert told["rules"]["own"]["zh"] == ""
+    assert in_chinese("paid 3 days late") == "逾期 3 天支付"
+    assert in_chinese(f"paid 3 days late{' ' * 500}") == ""
+
+
 def test_what_the_audit_itself_says_has_chinese_words(found: Any) -> None:
     _, _, report = found
-    own = {rule.name for rule in RULES}
     for covered in report.coverage:
-        if covered.what.removeprefix("rule ") not in own:
+        if not covered.rule:
             assert in_chinese(covered.what), covered.what
             assert not covered.note or in_chinese(covered.note), covered.note
     assert in_chinese("not checked: no case was given; 3 not started") == "未检查：未提供案卷；3 项尚未开始"

@@ -16,7 +16,7 @@ import pytest
 
 from estate_funds.audit import AuditReport
 from estate_funds.report.page import page
-from test_page import HOSTILE, PART, bare, books_of, finding, hostile, matter
+from test_page import HOSTILE, PART, POSITION, bare, books_of, finding, hostile, matter
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="no client for a browser: pip install selenium")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -36,7 +36,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     many = replace(found[2], findings=tuple(finding(n) for n in range(10_000)))
     made = {
         "found": page(about),
-        "none": page(bare(AuditReport((PART,), (), 0, ""))),
+        "none": page(replace(bare(AuditReport((PART,), (), 0, "")), positions=[POSITION])),
         "hostile": page(hostile(found)),
         "many": page(replace(about, report=many)),
     }
@@ -129,6 +129,7 @@ def test_it_opens_from_a_file_quietly_in_both_languages(
     shown = Shown(driver, pages[name], size)
     assert "审计结论" in shown.text("#verdict")
     assert "不构成无保留的结论" in shown.text("#verdict")
+    assert shown.run("return document.getElementById('bank').textContent.includes('900.00')") == (name == "none")
     shown.check_width()
     chinese = shown.text("body")
     shown.click("#language")

@@ -27,9 +27,9 @@ from estate_funds.journal import Draft, Entry, Kind
 from estate_funds.ledger.shapes import DEFINING, MIRRORS
 from estate_funds.provenance import Provenance, Ways, trace
 from estate_funds.provenance.ways import LEFT, SOURCE, USE, whole
+from estate_funds.report.audit_words import RULES as RULE_NAMES
+from estate_funds.report.audit_words import in_chinese
 from estate_funds.report.balances import balances_of
-from estate_funds.report.page_words import RULES as RULE_NAMES
-from estate_funds.report.page_words import in_chinese
 from estate_funds.report.vouchers import number_vouchers
 from estate_funds.text import counted
 from estate_funds.vouchers import REFUND
@@ -37,6 +37,7 @@ from estate_funds.vouchers import REFUND
 PAGE_FORMAT = 1
 MOST_VOUCHERS = 5_000
 MOST_FUNDS = 300  # with a line a month each; more are drawn together
+MOST_OF_SIDE = 200  # of what one side of a bank reconciliation has alone
 MOST_OF_CLAIM = 10  # entries that a finding about a claim leads to
 MOST_PARTS = 200  # of where one voucher's money came from
 _EXACT = 1 << 53  # what a number of JavaScript holds; more is written as text
@@ -49,7 +50,9 @@ class PageMatter:
     """What a page is made of: an audit's report, the journal that it is about, and, where there is one, its case.
 
     `entries` are as they were found, changed or not. `origin` is the journal's name, `as_of` the day of the audit,
-    `version` that of the program. `rules` are those that were asked.
+    `version` that of the program. `rules` are those that were asked. `positions` are bank reconciliation statements
+    (余额调节表) as plain values: `accounts`, `on`, `bank_fen`, `books_fen`, `books_only` and `bank_only` (each `day`,
+    `fen`, `what`), `bank_adjusted_fen`, `books_adjusted_fen`, `difference_fen`.
     """
 
     report: AuditReport
@@ -59,6 +62,7 @@ class PageMatter:
     version: str
     case: Case | None = None
     rules: Sequence[Rule] = RULES
+    positions: Sequence[Mapping[str, Any]] = ()
 
     @cached_property
     def by_seq(self) -> Mapping[int, Entry]:
@@ -106,6 +110,7 @@ def page_data(about: PageMatter) -> dict[str, Any]:
         "rules": _rules(about),
         "findings": found,
         "funds": _funds(about.entries),
+        "bank": [_position(one) for one in about.positions],
         "ways": _all_ways(about),
         "estates": _estates(about, found),
         "vouchers": vouchers,
@@ -143,11 +148,17 @@ def _gaps(report: AuditReport) -> int:
 def _coverage(report: AuditReport) -> list[dict[str, Any]]:
     return [
         {
-            "what": covered.what, "zh": in_chinese(covered.what), "checked": covered.checked, "of": covered.of,
-            "note": covered.note, "note_zh": in_chinese(covered.note), "complete": covered.complete,
+            "what": covered.what,
+            "zh": RULE_NAMES.get(covered.rule, "") if covered.rule else in_chinese(covered.what),
+            "rule": covered.rule,
+            "checked": covered.checked,
+            "of": covered.of,
+            "note": covered.note,
+            "note_zh": in_chinese(covered.note),
+            "complete": covered.complete,
         }
         for covered in report.coverage
-    ]  # fmt: skip
+    ]
 
 
 def _rules(about: PageMatter) -> dict[str, dict[str, str]]:
@@ -271,6 +282,21 @@ def _ends(months: Mapping[Month, Sequence[int]], span: Sequence[Month]) -> list[
         now = [a + b for a, b in zip(now, months.get(month, (0, 0, 0)), strict=True)]
         ends.append([_number(fen) for fen in now])
     return ends
+
+
+_POSITION = ("bank_fen", "bank_adjusted_fen", "books_fen", "books_adjusted_fen", "difference_fen")
+
+
+def _position(one: Mapping[str, Any]) -> dict[str, Any]:
+    """A bank reconciliation statement: what one side has alone, and the two balances, with it and without."""
+    alone = {
+        side: [[item["day"], item["what"], _number(item["fen"])] for item in one[side][:MOST_OF_SIDE]]
+        for side in ("books_only", "bank_only")
+    }
+    more = sum(max(0, len(one[side]) - MOST_OF_SIDE) for side in alone)
+    return (
+        {"accounts": one["accounts"], "on": one["on"], "more": more} | alone | {n: _number(one[n]) for n in _POSITION}
+    )
 
 
 # --- the money's way ----------------------------------------------------------------------------------------------

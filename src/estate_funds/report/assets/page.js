@@ -112,12 +112,13 @@
             t("language")),
           el("button", { type: "button", on: { click: () => window.print() } }, t("print")))),
       el("nav", { "aria-label": t("contents") },
-        ["coverage", "verdict", "findings", "funds", "way", "estates", "vouchers", "clauses", "checks", "receipt"]
-          .map((name) => el("a", { href: "#" + name }, t(name)))));
+        ["coverage", "verdict", "findings", "funds", "bank", "way", "estates", "vouchers", "clauses", "checks", "receipt"]
+          .filter((name) => name !== "bank" || DATA.bank.length).map((name) => el("a", { href: "#" + name }, t(name)))));
     fill("foot", el("p", null, t("offline")));
   }
 
-  const covered = (row) => (state.lang === "zh" && row.zh) || row.what;
+  const covered = (row) => (state.lang === "zh" && row.zh) || row.rule || row.what;
+  const asked = (row) => row.rule && !(state.lang === "zh" && row.zh) ? row.rule + ": " + row.what : covered(row);
 
   function drawCoverage() {
     const gaps = new Map(), open = DATA.coverage.filter((row) => !row.complete);
@@ -135,7 +136,7 @@
 
   function drawChecks() {
     fill("checks", el("h2", null, t("checks")),
-      table([t("what"), t("checked"), t("of"), t("status"), t("note")], DATA.coverage.map((row) => [covered(row),
+      table([t("what"), t("checked"), t("of"), t("status"), t("note")], DATA.coverage.map((row) => [asked(row),
         count(row.checked), count(row.of), t(row.complete ? "complete" : "partial"), said(row, "note")]), [1, 2]));
   }
 
@@ -290,6 +291,19 @@
         lineStyle: { type: ["solid", "dashed", "dotted"][k], width: 2 },
         data: series.map((ends) => Number(ends[k]) / 100) })),
     });
+  }
+
+  /* Bank reconciliation statements: both balances, and what one side has alone, until they meet. */
+  function drawBank() {
+    const strong = (key, fen) => [el("b", null, t(key)), "", el("b", null, yuan(fen))];
+    const alone = (key, items) => items.map(([day, what, fen]) => [t(key), day + " " + what, yuan(fen)]);
+    const parts = DATA.bank.map((one) => [el("h3", null, one.accounts.join(", ") + " · " + one.on),
+      table([t("what"), t("note"), t("amount")], [strong("bank_fen", one.bank_fen), ...alone("books_only", one.books_only),
+        strong("bank_adjusted_fen", one.bank_adjusted_fen), strong("books_fen", one.books_fen),
+        ...alone("bank_only", one.bank_only), strong("books_adjusted_fen", one.books_adjusted_fen),
+        strong("difference_fen", one.difference_fen)], [2]),
+      one.more > 0 && el("p", { class: "soft" }, t("bank_more", count(one.more)))]);
+    fill("bank", parts.length > 0 && el("h2", null, t("bank")), parts);
   }
 
   function placeLabel(node) {
@@ -507,6 +521,7 @@
     drawVerdict();
     drawFindings();
     drawFunds();
+    drawBank();
     drawWay();
     drawEstates();
     drawVouchers();
