@@ -296,10 +296,26 @@ class Provenance:
         found = (move for move in self._moves.get(seq, ()) if isinstance(move, _Back))
         return tuple(_part(move.used)._replace(fen=move.fen, back_fen=0, made_good=()) for move in found)
 
-    def held(self, fund: str | None = None) -> tuple[Part, ...]:
-        """What a fund has left, or what all have, layer by layer, the oldest first; it sums to the cash."""
-        mine = (layer for layer in self._layers.all if layer.left and fund in (None, layer.stock.fund))
-        return tuple(Part(at.stock.fund, "", at.receipt, at.left, at.way, 0, at.stand_ins) for at in mine)
+    def held(self, fund: str) -> tuple[Part, ...]:
+        """What a fund has left, layer by layer, the oldest first; it sums to its cash."""
+        return tuple(_left(layer) for layer in self._layers.all if layer.left and layer.stock.fund == fund)
+
+    def held_in_all(self) -> Iterator[Part]:
+        """What every fund has left, layer by layer, the oldest first."""
+        return (_left(layer) for layer in self._layers.all if layer.left)
+
+    def by_source(self, fund: str | None = None) -> dict[str, Flow]:
+        """What became of each source's money in a fund, or in all; over sources, `held` sums to the cash.
+
+        Over all funds, what was taken is what was given, and what was made good sums to 0.
+        """
+        pools = self._layers.pools
+        chosen = [pools[fund]] if fund in pools else pools.values() if fund is None else []
+        sums: dict[str, Flow] = {}
+        for stock in (stock for pool in chosen for stock in pool.stocks.values()):
+            before = sums.get(stock.source, (0,) * len(stock.flow))
+            sums[stock.source] = Flow(*(a + b for a, b in zip(before, stock.flow, strict=True)))
+        return dict(sorted(sums.items()))
 
     def standing(self) -> Iterator[tuple[int, Part]]:
         """What went out and stands, with its entry: given to funds or spent; the rest came back."""
@@ -319,7 +335,7 @@ class Provenance:
         """What became of the receipts of an entry: what stands spent, what is left, what stands in for what."""
         came = tuple((receipt, fen) for receipt, fen in self.receipts() if receipt.seq == seq)
         spent = tuple((at, part) for at, part in self.standing() if not part.into and part.receipt.seq == seq)
-        left = tuple(part for part in self.held() if part.receipt.seq == seq)
+        left = tuple(part for part in self.held_in_all() if part.receipt.seq == seq)
         made_good = 0
         for layer in self._layers.all:
             own = layer.receipt.seq == seq
@@ -329,22 +345,14 @@ class Provenance:
             raise InvariantBroken(f"entry {seq}: what its receipts brought is not what became of it: {found}")
         return found
 
-    def by_source(self, fund: str | None = None) -> dict[str, Flow]:
-        """What became of each source's money in a fund, or in all; over sources, `held` sums to the cash.
-
-        Over all funds, what was taken is what was given, and what was made good sums to 0.
-        """
-        pools = self._layers.pools
-        chosen = [pools[fund]] if fund in pools else pools.values() if fund is None else []
-        sums: dict[str, Flow] = {}
-        for stock in (stock for pool in chosen for stock in pool.stocks.values()):
-            before = sums.get(stock.source, (0,) * len(stock.flow))
-            sums[stock.source] = Flow(*(a + b for a, b in zip(before, stock.flow, strict=True)))
-        return dict(sorted(sums.items()))
-
     def to_text(self, seq: int) -> str:
         """Where the money of an entry came from, part by part, for people; amounts in yuan."""
         return entry_text(seq, self.of(seq), self.came_back(seq))
+
+
+def _left(layer: Layer) -> Part:
+    """What is left of a layer, as a part."""
+    return Part(layer.stock.fund, "", layer.receipt, layer.left, layer.way, 0, layer.stand_ins)
 
 
 def _part(move: _Used | _Yielded) -> Part:

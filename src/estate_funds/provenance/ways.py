@@ -81,7 +81,7 @@ def whole(entries: Iterable[Entry], traced: Provenance, *, by: str = "purpose") 
     for seq, part in traced.standing():
         taker = Node(FUND, part.into) if part.into else Node(USE, _use(said[seq], by))
         _add(sums, Node(FUND, part.fund), taker, part.fen)
-    for part in traced.held():
+    for part in traced.held_in_all():
         _add(sums, Node(FUND, part.fund), Node(LEFT, part.fund), part.fen)
     sums = _drawn_together(sums)
     return Ways(tuple(_without_circles(sums)))
