@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import datetime
+import sys
+from collections.abc import Iterable
+from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from estate_funds.audit.bank import Bank
     from estate_funds.case import Case
     from estate_funds.checkpoint import Checkpoint
+    from estate_funds.journal import Entry
 
 app = typer.Typer()
 
@@ -138,6 +141,9 @@ def audit(
     ] = None,
     recorded_on: DayOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print coverage and findings as JSON.")] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="File for a page to read and to print, in Chinese and English: one HTML file.")
+    ] = None,
 ) -> None:
     """Replay a ledger from its first entry through the gate; with --case, re-assess and compare every fen.
 
@@ -159,7 +165,7 @@ def audit(
     bank = _bank(statements, bank_map) if statements else None
     if in_bundle:
         loaded = load_case(case) if case else None
-        report = _audit_bundle(Path(ledger), loaded, year, kept, told, recorded_on, bank)
+        report = _audit_bundle(Path(ledger), loaded, year, kept, told, recorded_on, bank, page)
     else:
         with open_books(ledger, evidence=evidence, recorded_on=recorded_on) as books:
             for path, one in told:
@@ -168,7 +174,11 @@ def audit(
                 loaded = load_case(case) if case else None
             with bar("replaying", len(books)) as progress:
                 report = books.audit(loaded, year=year, kept_heads=kept, bank=bank, progress=progress)
+            if page is not None:
+                write_page(page, report, books.found_entries(report.entries), books.origin, books.today, loaded)
     print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if as_json else report.to_text())
+    if page is not None:
+        print(f"written: {page}", file=sys.stderr)
     raise typer.Exit(1 if report.findings else 0)
 
 
@@ -181,10 +191,11 @@ def _bank(statements: list[Path], bank_map: Path | None) -> Bank:
 
 def _audit_bundle(
     path: Path, case: Case | None, year: int | None, kept: list[str], told: list[tuple[Path, Checkpoint]],
-    recorded_on: datetime | None, bank: Bank | None,
+    recorded_on: datetime | None, bank: Bank | None, page: Path | None,
 ) -> AuditReport:  # fmt: skip
     """Audit a bundle; its own checkpoint says how much there is to replay, and whose it is."""
-    from estate_funds.bundle import audit_bundle
+    from estate_funds.bundle import audit_bundle, case_of
+    from estate_funds.calendar import parse_day
     from estate_funds.checkpoint import Checkpoint
     from estate_funds.exchange.bundle import Bundle
 
@@ -194,7 +205,14 @@ def _audit_bundle(
         one.check_origin(sealed.origin, where=str(file))
     as_of = recorded_on.date() if recorded_on else None
     with bar("replaying", sealed.size) as progress:
-        return audit_bundle(path, case, year=year, as_of=as_of, kept_heads=kept, bank=bank, progress=progress)
+        report = audit_bundle(path, case, year=year, as_of=as_of, kept_heads=kept, bank=bank, progress=progress)
+    if page is not None:
+        with Bundle(path) as opened:
+            manifest, entries = opened.manifest, list(opened.entries())
+            own = case_of(opened, manifest) if case is None and manifest is not None else case
+            made = parse_day(manifest.as_of) if manifest is not None else max(entry.recorded for entry in entries)
+            write_page(page, report, entries, sealed.origin, as_of or made, own)
+    return report
 
 
 @app.command()
@@ -251,6 +269,19 @@ def what_if(
         found = compare(base, variant)
         said = json.dumps(found.to_json(), ensure_ascii=False, indent=2) if as_json else found.to_text()
     print(said)
+
+
+def write_page(
+    out: Path, report: AuditReport, entries: Iterable[Entry], origin: str, as_of: date, case: Case | None = None
+) -> None:
+    """Write the page of an audit; OutputError where that fails."""
+    from estate_funds import __version__
+    from estate_funds.report.files import write_whole
+    from estate_funds.report.page import PageMatter
+    from estate_funds.report.page import page as drawn
+
+    with waiting("drawing the page"):
+        write_whole(out, drawn(PageMatter(report, tuple(entries), origin, as_of, __version__, case)))
 
 
 def run_case(

@@ -393,14 +393,40 @@ def refusals(ledger: LedgerArgument) -> None:
 
 @app.command()
 @guarded
-def trace(ledger: LedgerArgument, entry: EntryArgument) -> None:
-    """Say where the money of a payment came from: every receipt, its source, and its way through the funds."""
-    from estate_funds.provenance import trace as traced
+def trace(
+    ledger: LedgerArgument,
+    entry: Annotated[
+        int | None, typer.Argument(metavar="[ENTRY]", help="The number of the entry; or say --voucher.", min=1)
+    ] = None,
+    voucher: Annotated[
+        str, typer.Option(help="An entry by its number or its voucher: 74, or 2024-05-记-003, or 2024-05-3.")
+    ] = "",
+    receipt: Annotated[
+        int | None, typer.Option(help="An appropriation or receipt: what became of its money.", min=1)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, in fen.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="File for a picture of the money's way.")] = None,
+    zh: Annotated[bool, typer.Option("--zh", help="The picture in Chinese.")] = False,
+) -> None:
+    """Say where the money of a payment came from: every receipt, its source, and its way through the funds.
 
+    Of an appropriation or a receipt, say forwards which payments it paid, on which documents, and what is left of it.
+    """
+    from estate_funds.provenance import trace as traced
+    from estate_funds.report.files import write_whole
+    from estate_funds.report.traces import entry_number, trace_entry
+
+    if sum((entry is not None, voucher != "", receipt is not None)) != 1:
+        raise typer.BadParameter("wanted one of ENTRY, --voucher NUMBER and --receipt NUMBER")
     with open_books(ledger) as books:
-        books.entry(entry)  # InputError where there is none
+        named = entry or receipt or entry_number(books.entries(), voucher)
+        books.entry(named)  # InputError where there is none
         with waiting("tracing"):
-            print(traced(books.entries()).to_text(entry))
+            journal = list(books.entries())
+            found = trace_entry(journal, traced(journal), named, receipt=receipt is not None)
+    print(json.dumps(found.to_json(), ensure_ascii=False, indent=2) if as_json else found.to_text())
+    if svg is not None:
+        print(f"written: {write_whole(svg, found.to_svg(locale='zh' if zh else 'en'))}", file=sys.stderr)
 
 
 @app.command()

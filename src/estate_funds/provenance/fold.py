@@ -15,12 +15,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from estate_funds.errors import InvariantBroken
 from estate_funds.funds import Account, Side
 from estate_funds.journal import Draft, Entry, Kind
 from estate_funds.ledger.shapes import DEFINING, MIRRORS
 from estate_funds.money import format_yuan
 from estate_funds.provenance.layers import Layer, Layers, unallocated
-from estate_funds.provenance.parts import Flow, Part, Receipt, entry_text
+from estate_funds.provenance.parts import Flow, Forward, Part, Receipt, entry_text
 from estate_funds.vouchers import REFUND
 
 _CASH, _DEBIT = Account.CASH.value, Side.DEBIT.value
@@ -38,6 +39,7 @@ class _Came:
     layer: Layer
     fen: int
     paid: _Used | None = None
+    gone: bool = False  # the receipt was undone
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +51,7 @@ class _Used:
     into: Layer | None
     lent: bool
     back: int = 0
+    stands: int = 0  # what is counted as given or spent; what came back as a new receipt stays counted
 
     @property
     def taker(self) -> str:
@@ -57,6 +60,7 @@ class _Used:
 
     def count(self, fen: int) -> None:
         """Add to what its source gave, or spent."""
+        self.stands += fen
         if self.into is None:
             self.layer.stock.spent += fen
         else:
@@ -273,6 +277,7 @@ class Provenance:
     def _forget(self, came: _Came, seq: int, moves: list[_Move]) -> None:
         """A receipt that never was."""
         came.layer.stock.received -= came.fen
+        came.gone = True
         if came.paid is not None:
             came.paid.back -= came.fen
         self._take_back(came.layer, came.fen, seq, "", moves)
@@ -311,6 +316,34 @@ class Provenance:
             before = sums.get(stock.source, (0,) * len(stock.flow))
             sums[stock.source] = Flow(*(a + b for a, b in zip(before, stock.flow, strict=True)))
         return dict(sorted(sums.items()))
+
+    def standing(self) -> Iterator[tuple[int, Part]]:
+        """What went out and stands, with its entry: given to funds or spent; the rest came back."""
+        for seq, moves in self._moves.items():
+            for move in moves:
+                if isinstance(move, _Used) and move.stands:
+                    yield seq, _part(move)._replace(fen=move.stands, back_fen=0)
+
+    def receipts(self) -> Iterator[tuple[Receipt, int]]:
+        """Every receipt in the order of the journal, and the fen that it still brings: 0 where it was undone."""
+        for moves in self._moves.values():
+            for move in moves:
+                if isinstance(move, _Came):
+                    yield move.layer.receipt, 0 if move.gone else move.fen
+
+    def forward(self, seq: int) -> Forward:
+        """What became of the receipts of an entry: what stands spent, what is left, what stands in for what."""
+        came = tuple((receipt, fen) for receipt, fen in self.receipts() if receipt.seq == seq)
+        spent = tuple((at, part) for at, part in self.standing() if not part.into and part.receipt.seq == seq)
+        left = tuple(part for part in self.held_in_all() if part.receipt.seq == seq)
+        made_good = 0
+        for layer in self._layers.all:
+            own = layer.receipt.seq == seq
+            made_good += sum((own - (s.layer.receipt.seq == seq)) * s.fen for s in layer.made_good)
+        found = Forward(seq, came, spent, left, made_good)
+        if found.received_fen + made_good != found.spent_fen + found.left_fen:
+            raise InvariantBroken(f"entry {seq}: what its receipts brought is not what became of it: {found}")
+        return found
 
     def to_text(self, seq: int) -> str:
         """Where the money of an entry came from, part by part, for people; amounts in yuan."""

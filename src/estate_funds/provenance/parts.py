@@ -61,6 +61,35 @@ class Flow(NamedTuple):
     held: int
 
 
+class Forward(NamedTuple):
+    """What became of the receipts of one entry, in fen: received + made_good = spent + left.
+
+    `came` is each receipt with what it still brings. `spent` has the entry by which each part left the books.
+    `made_good_fen` is what other receipts stand in for, or, below 0, what this one stands in for; see `MadeGood`.
+    """
+
+    seq: int
+    came: tuple[tuple[Receipt, int], ...]
+    spent: tuple[tuple[int, Part], ...]
+    left: tuple[Part, ...]
+    made_good_fen: int
+
+    @property
+    def received_fen(self) -> int:
+        """What the receipts still bring: none where they were undone."""
+        return sum(fen for _, fen in self.came)
+
+    @property
+    def spent_fen(self) -> int:
+        """What left the books and did not come back."""
+        return sum(part.fen for _, part in self.spent)
+
+    @property
+    def left_fen(self) -> int:
+        """What the funds of these books still have of it."""
+        return sum(part.fen for part in self.left)
+
+
 def entry_text(seq: int, out: Iterable[Part], back: Iterable[Part]) -> str:
     """Where the money of an entry came from, and what came back in it, part by part; amounts in yuan."""
     lines = [

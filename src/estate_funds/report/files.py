@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from estate_funds.assess import Claims
@@ -71,7 +72,8 @@ def write_whole(path: Path, text: str) -> Path:
         part.write_text(text, encoding="utf-8", newline="")
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none where its folder is no folder
+            part.unlink(missing_ok=True)
         raise OutputError(
             "the file cannot be written",
             where=str(path),
