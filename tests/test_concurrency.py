@@ -84,7 +84,7 @@ def spend_at_once(nursery: Nursery, address: str, writers: int, each: int) -> No
         assert books.ledger.balance(FUND.fund_id, Account.CASH) == 0
         assert books.balance(FUND.fund_id).get(("cash", ""), 0) == 0
         assert replay(entries).head == books.ledger.head
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
         shares = Counter(entry.draft.key.partition("/")[0] for entry in entries if entry.draft.kind is Kind.SPENDING)
         print(
             f"\n{address.partition(':')[0]}: {dict(shares)} of {each} each, {max(o.elapsed_ms for o in outcomes):.0f} ms"
@@ -115,7 +115,7 @@ def test_a_key_from_two_writers_lands_once(nursery: Nursery, address: str) -> No
     with Books.open(address, create=False, recorded_on=TODAY) as books:
         assert sorted(entry.draft.key for entry in books.entries(after=2)) == sorted(keys)
         assert books.ledger.balance(FUND.fund_id, Account.CASH) == 0
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
 
 
 def test_a_killed_writer_does_not_hold_up_the_others(nursery: Nursery, address: str) -> None:
@@ -132,7 +132,7 @@ def test_a_killed_writer_does_not_hold_up_the_others(nursery: Nursery, address: 
     assert outcomes[-1].result[0] == 40
     assert any(outcome.killed for outcome in outcomes[:4])
     with Books.open(address, create=False, recorded_on=TODAY) as books:
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
 
 
 def test_writers_of_batches_and_of_single_entries(nursery: Nursery, address: str, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_writers_of_batches_and_of_single_entries(nursery: Nursery, address: str
             assert all(outcome.said == "done" for outcome in outcomes)
             books.post(spending(f"batch/{batch}/{n}", D1) for n in range(40))
         assert len(books) == 2 + 120 + 80
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
 
 
 def test_an_audit_sees_one_state_while_others_post(nursery: Nursery, address: str, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_an_audit_sees_one_state_while_others_post(nursery: Nursery, address: st
     with Books.open(address, create=False, recorded_on=TODAY) as books, ThreadPoolExecutor() as pool:
         writing = pool.submit(nursery.run_together, jobs)
         while not writing.done():
-            report = books.audit()
+            report = books.audit(rules=())
             assert report.findings == ()
             assert report.head.startswith(f"{report.entries}:")
             sizes.append(report.entries)
@@ -216,7 +216,7 @@ def test_both_land_or_neither(office: sa.Engine, address: str) -> None:
     assert orders(office) == [1, 2, 5]
     with Books.open(address, create=False, recorded_on=TODAY) as books:
         assert [entry.draft.key for entry in books.entries(after=2)] == ["s1", "s2", "s3", "s6"]
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
 
 
 def test_books_outlive_a_rollback_of_the_application(office: sa.Engine, address: str) -> None:
@@ -247,7 +247,7 @@ def test_the_same_books_go_on_after_a_rollback(office: sa.Engine) -> None:
         assert len(books.post(spending("s4", D1)).entries) == 1
         connection.commit()
         assert [entry.draft.key for entry in books.entries(after=2)] == ["s2", "s4"]
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
 
 
 def test_a_refusal_leaves_what_the_application_did(office: sa.Engine, address: str) -> None:
@@ -263,7 +263,7 @@ def test_a_refusal_leaves_what_the_application_did(office: sa.Engine, address: s
     assert orders(office) == [1, 2]
     with Books.open(address, create=False, recorded_on=TODAY) as books:
         assert [entry.draft.kind for entry in books.entries(after=2)] == [Kind.REFUSAL, Kind.REFUSAL, Kind.SPENDING]
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
     with pytest.raises(Overdrawn), office.begin() as connection:  # who rolls back takes the record with it
         order(connection, 3)
         Books.within(connection, recorded_on=TODAY).post(spending("s4", D1, fen=999))
@@ -294,7 +294,7 @@ def test_evidence_is_kept_before_the_application_commits(office: sa.Engine, tmp_
         assert books.evidence is not None
         books.evidence.add_bytes(paper("first"))
         books.post(spending("s1", D1))
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
     assert (tmp_path / "papers").exists()
     assert books.evidence.has(invoice("first").sha256)
 
@@ -312,7 +312,7 @@ def test_a_ledger_of_another_name(office: sa.Engine, address: str) -> None:
         Books.open(address, create=False, recorded_on=TODAY, prefix="second_") as second,
     ):
         assert (len(first), len(second)) == (4, 3)
-        assert first.audit().findings == second.audit().findings == ()
+        assert first.audit(rules=()).findings == second.audit().findings == ()
         assert first.ledger.head != second.ledger.head
         with pytest.raises(Overdrawn):
             second.post(spending("s2", D1, fen=64))
@@ -341,7 +341,7 @@ def test_a_schema_of_its_own(fresh_postgres: str) -> None:
     engine.dispose()
     with Books.open(fresh_postgres, create=False, recorded_on=TODAY, prefix="ef_", schema="funds") as books:
         assert len(books) == 4
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
     with pytest.raises(LedgerFormatError):
         Books.open(fresh_postgres, create=False)
 
