@@ -263,7 +263,7 @@ DONGHU = [
     Specimen(
         "the district never appropriates its half", "donghu", "matching-missing",
         (Found(YUANYI[0], 103_680_00, AWARD), Found(YUANER[0], 99_900_00, AWARD)),
-        also=("withheld",), steps=only(TWO_YEARS[0]), year=2021,
+        also=("withheld", "idle-appropriation"), steps=only(TWO_YEARS[0]), year=2021,
     ),
     Specimen(
         "the district appropriates its half four months late", "donghu", "matching-late",
@@ -411,6 +411,7 @@ CHANGCHUN = [
     Specimen(
         "support that was approved and not paid", "changchun", "unpaid",
         (Found(f"{CC}/support/support-1/once", 60_000_00, f"{CC} 11"),), steps=without("/support/support-1"),
+        also=("idle-appropriation",),
     ),
 ]  # fmt: skip
 

@@ -25,6 +25,7 @@ from estate_funds.bulk.reading import read
 from estate_funds.errors import BulkError, CellError, ColumnError, InputError, TableError
 from estate_funds.exchange.evidence import EvidenceFiles
 from estate_funds.exchange.facts import read_facts
+from estate_funds.exchange.folder import Directory
 from estate_funds.registry import Registry
 from test_bulk_program import DOCUMENT
 
@@ -476,4 +477,4 @@ def test_a_fact_of_a_household_in_a_case_without_its_households(tmp_path: Path) 
     (tmp_path / "facts.csv").write_text(f"subject_id,fact,period,value\nh1,{fact},,1\n", encoding="utf-8")
     apart = Registry.build({}, {}, counted=False)
     with pytest.raises(CellError, match=f"write {fact} as a column of the household files"):
-        list(read_facts(tmp_path, apart, [DOCUMENT], EvidenceFiles(tmp_path)))
+        list(read_facts(Directory(tmp_path), apart, [DOCUMENT], EvidenceFiles(Directory(tmp_path))))

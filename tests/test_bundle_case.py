@@ -103,7 +103,7 @@ def test_a_bundle_says_what_the_ledger_says(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "rule"),
-    [("assessments.csv", "yuanyi,1,pass", "yuanyi,1,fail", "paid-not-due"), ("spending.csv", '"96,000.00"', '"96,000.01"', "booked-otherwise"),
+    [("assessments.csv", "yuanyi,1,pass", "yuanyi,1,fail", "failed-assessment"), ("spending.csv", '"96,000.00"', '"96,000.01"', "booked-otherwise"),
      ("incomes.csv", "i-2022-01,", "i-2022-09,", "no-source"), ("assessments.csv", "yuanyi,1,pass,2022-01-10", "yuanyi,1,pass,2021-12-10", "late")],
 )  # fmt: skip
 def test_what_is_wrong_is_found_in_the_bundle_too(
@@ -314,7 +314,7 @@ def test_the_documents_are_those_of_the_bundle(good: Path, monkeypatch: pytest.M
 
 def test_a_bundle_of_the_journal_alone_is_audited(tmp_path: Path) -> None:
     history = full_history()
-    report = audit_bundle(history.export(tmp_path / "journal.zip"))
+    report = audit_bundle(history.export(tmp_path / "journal.zip"), rules=())
     assert (report.head, found(report)) == (history.ledger.head, "[]")
     assert {"claims re-assessed", "facts of the case booked as they stand"} <= {
         c.what for c in report.coverage if not c.complete

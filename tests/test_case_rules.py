@@ -73,18 +73,18 @@ def test_public_cases_have_their_like(rule: str) -> None:
 
 
 def test_without_a_case_no_rule_about_cases_is_asked_and_the_coverage_says_so() -> None:
-    coverage = {one.what: one for one in honest("donghu").audit().coverage}
+    coverage = {one.rule: one for one in honest("donghu").audit().coverage}
     for rule in CASE_RULES:
-        assert coverage[f"rule {rule.name}"].note == "not checked: no case was given"
-        assert not coverage[f"rule {rule.name}"].complete
+        assert coverage[rule.name].note == "not checked: no case was given"
+        assert not coverage[rule.name].complete
 
 
 def test_the_coverage_counts_what_each_rule_looked_at() -> None:
     report = honest("changchun").audit(load_case(EXAMPLES / "changchun"))
-    looked = {one.what: one.checked for one in report.coverage}
-    assert (looked["rule vote-short"], looked["rule vote-forged"]) == (2, 3)
-    assert looked["rule date-order"] > 20
-    assert looked["rule fee-twice"] == 0
+    looked = {one.rule: one.checked for one in report.coverage}
+    assert (looked["vote-short"], looked["vote-forged"]) == (2, 3)
+    assert looked["date-order"] > 20
+    assert looked["fee-twice"] == 0
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ def kill_migration(request: pytest.FixtureRequest, kind: str, folder: Path, nurs
         done = Store.migrate(address)
         assert (done.entries, done.head) == (size, world.truth.last)
         with Books.open(address, create=False, recorded_on=TODAY, evidence=str(job["evidence"])) as books:
-            assert books.audit(kept_heads=[world.truth.last]).findings == ()
+            assert books.audit(kept_heads=[world.truth.last], rules=()).findings == ()
             assert len(books.post(receive(FUND, "after", 5, on=D1, key="after", hands=HANDS)).entries) == 1
 
     return killed_again_and_again(world, nursery, "migrate", plan(world.truth, calls, moments, seed), check)
@@ -343,7 +343,7 @@ def test_an_error_of_the_caller_leaves_nothing(books: Books, error: type[BaseExc
         books.post(many(60, fail))
     assert books.ledger.head == head
     assert len(books.post(many(60, lambda number: None)).entries) == 60
-    assert books.audit().findings == ()
+    assert books.audit(rules=()).findings == ()
 
 
 def interrupted(do: Callable[[], object], stop: int) -> bool:
@@ -384,7 +384,7 @@ def test_an_interruption_at_any_call_leaves_whole_batches(books: Books) -> None:
         stop += 17 if postgresql else 1  # where each row of a batch is a call
     assert stop > 10
     assert landed
-    assert books.audit(kept_heads=[head]).findings == ()
+    assert books.audit(kept_heads=[head], rules=()).findings == ()
 
 
 def test_an_interruption_while_a_refusal_is_recorded(books: Books) -> None:
@@ -402,7 +402,7 @@ def test_an_interruption_while_a_refusal_is_recorded(books: Books) -> None:
             break
         stop += 1
     assert stop > 10
-    assert books.audit().findings == ()
+    assert books.audit(rules=()).findings == ()
 
 
 def test_books_answer_while_they_post(books: Books) -> None:
@@ -454,10 +454,10 @@ def test_a_full_disk_under_a_file(tmp_path: Path) -> None:
         with pytest.raises(EvidenceError, match="the disk is full"):
             books.evidence.add_bytes(os.urandom(2 << 20))
         assert books.ledger.head == before
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
         resize("8m")
         assert len(books.post(batch).entries) == 200
-        assert books.audit(kept_heads=[before]).findings == ()
+        assert books.audit(kept_heads=[before], rules=()).findings == ()
 
 
 def test_a_full_disk_under_a_server(server: Server, tmp_path: Path) -> None:
@@ -492,10 +492,10 @@ def _fill(address: str, folder: Path, resize: Callable[[str], None]) -> None:
         assert "No space left" in str(error)
         assert "free some space" in str(error)
         assert books.ledger.head == before
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
         resize("64m")
         assert len(books.post(batch).entries) == 1_000
-        assert books.audit(kept_heads=[before]).findings == ()
+        assert books.audit(kept_heads=[before], rules=()).findings == ()
 
 
 def end_connections(url: str, database: str) -> None:
@@ -528,7 +528,7 @@ def test_a_connection_lost_in_the_middle_of_a_batch(fresh_postgres: str, postgre
             books.post(spending("banquet", D1, purpose="banquet"))
         assert not getattr(refused.value, "__notes__", ())  # it was recorded, on a connection of its own
         assert len(books) == 71
-        assert books.audit(kept_heads=[head]).findings == ()
+        assert books.audit(kept_heads=[head], rules=()).findings == ()
 
 
 def test_a_server_that_restarts_between_two_posts(server: Server, tmp_path: Path) -> None:
@@ -547,7 +547,7 @@ def test_a_server_that_restarts_between_two_posts(server: Server, tmp_path: Path
         server.start()
         assert books.post(spending("s1", D1)).repeated == 1
         assert len(books) == 11
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
 
 
 def test_another_writer_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -607,7 +607,7 @@ def test_a_file_that_may_only_be_read(tmp_path: Path) -> None:
     path.chmod(stat.S_IRUSR)
     address = f"sqlite:///file:{path}?mode=ro&uri=true"
     with Books.open(address, create=False, recorded_on=TODAY) as books:
-        assert books.audit().findings == ()
+        assert books.audit(rules=()).findings == ()
         with pytest.raises(StoreUnavailable) as caught:
             books.post(spending("s1", D1))
         assert "make the file and its folder writable" in caught.value.fix
@@ -629,7 +629,7 @@ def test_a_role_that_may_only_read(fresh_postgres: str, tmp_path: Path) -> None:
         address = fresh_postgres.replace("postgres:@", "faults_reader:@")
         assert address != fresh_postgres
         with Books.open(address, create=False, recorded_on=TODAY) as books:
-            assert books.audit().findings == ()
+            assert books.audit(rules=()).findings == ()
             with pytest.raises(StoreUnavailable) as caught:
                 books.post(spending("s1", D1))
             assert "ask the owner of the tables" in caught.value.fix
@@ -686,5 +686,5 @@ def test_documents_of_a_killed_process_are_there(tmp_path: Path) -> None:
         faults.base(books, 10)
         assert books.evidence is not None
         books.evidence.add_bytes(paper("never booked"))
-        report = books.audit()
+        report = books.audit(rules=())
         assert report.findings == ()

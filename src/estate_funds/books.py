@@ -419,30 +419,24 @@ class Books:
 
         `year` limits the comparison with the case to claims whose period begins in that calendar year; `kept_heads`
         are heads of earlier audits or checkpoints, through which the journal must still pass. Sealed blocks, snapshots
-        and evidence are compared with the entries. `bank` are bank statements, see
-        `exchange.bank_map.read_bank`. `rules` are what auditors look for, see `audit.rules`.
+        and evidence are compared with the entries. `bank` are bank statements, see `exchange.bank_map.read_bank`.
+        `rules` are what auditors look for, see `audit.rules`.
         """
-        if year is not None:
-            given_year(year, "Books.audit, year")
         from estate_funds.columns.shelf import shelf_for
 
+        if year is not None:
+            given_year(year, "Books.audit, year")
         store = self._store
         with store.reading() as connection:  # one state of the database throughout, whoever posts meanwhile
             stored = store.read_in(connection)
+            beside = store.orphans(connection), self._sealed(connection), store.snapshots(connection), store.due
             return audit(
                 _counted(stored, progress) if progress else stored,
                 case,
                 year=year,
                 as_of=self.today,
                 kept_heads=kept_heads,
-                kept=Kept(
-                    store.count(connection),
-                    store.orphans(connection),
-                    self._sealed(connection),
-                    store.snapshots(connection),
-                    store.due,
-                    store.altered_guards(connection),
-                ),
+                kept=Kept(store.count(connection), *beside, store.altered_guards(connection)),
                 evidence=self._audit_evidence if self.evidence is not None else None,
                 bank=bank,
                 rules=rules,

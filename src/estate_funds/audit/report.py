@@ -74,9 +74,8 @@ class AuditReport:
     @property
     def verdict(self) -> str:
         """In one line; a clean verdict over a partial check says that it is partial."""
+        # What a rule needs and has not got, a line of its own says is missing.
         partial = [c.what for c in self.coverage if not (c.complete or c.rule)]
-        if unasked := sum(not c.complete for c in self.coverage if c.rule):
-            partial.append(counted(unasked, "rule"))
         if self.findings:
             errors = sum(f.severity is Severity.ERROR for f in self.findings)
             found = f"{counted(len(self.findings), 'finding')} ({counted(errors, 'error')})"
@@ -126,7 +125,7 @@ def _rules_in_short(coverage: Sequence[Coverage]) -> list[Coverage]:
     for one in rules:
         if not one.complete:
             why.setdefault(one.note.removeprefix("not checked: "), []).append(one.rule)
-    left = "; ".join(f"{reason}: {', '.join(names)}" for reason, names in why.items())
+    left = "; ".join(f"{len(names)} not asked: {reason}" for reason, names in why.items())
     asked = sum(one.complete for one in rules)
     return [Coverage("rules of what auditors look for", asked, len(rules), left)] if rules else []
 

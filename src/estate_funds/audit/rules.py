@@ -207,7 +207,8 @@ def asked(rules: Iterable[Rule], about: Material) -> Iterator[tuple[Coverage, Se
     for rule in rules:
         lacking = [name for name in rule.needs if getattr(about, name) is None]
         if lacking:
-            note = f"not checked: no {' and no '.join(lacking)} was given"
+            what = " and no ".join({"bank": "bank statement"}.get(name, name) for name in lacking)
+            note = f"not checked: no {what} was given"
             yield Coverage(rule.says, 0, 0, note, rule.name), ()
             continue
         looked_at = len(rule.over(about))

@@ -164,8 +164,9 @@ def audit(
         raise typer.BadParameter("--year is about the claims of a case: wanted --case too")
     bank = _bank(statements, bank_map) if statements else None
     if in_bundle:
-        loaded = load_case(case) if case else None
-        report = _audit_bundle(Path(ledger), loaded, year, kept, told, recorded_on, bank, page)
+        report = _audit_bundle(
+            Path(ledger), load_case(case) if case else None, year, kept, told, recorded_on, bank, page
+        )
     else:
         with open_books(ledger, evidence=evidence, recorded_on=recorded_on) as books:
             for path, one in told:
@@ -280,8 +281,11 @@ def write_page(
     from estate_funds.report.page import PageMatter
     from estate_funds.report.page import page as drawn
 
+    positions = report.bank.to_json()["positions"] if report.bank is not None else ()
     with waiting("drawing the page"):
-        write_whole(out, drawn(PageMatter(report, tuple(entries), origin, as_of, __version__, case)))
+        write_whole(
+            out, drawn(PageMatter(report, tuple(entries), origin, as_of, __version__, case, positions=positions))
+        )
 
 
 def run_case(
