@@ -158,7 +158,7 @@ def test_the_readmes_show_the_same_two_commands() -> None:
     ]
     assert commands[0] == commands[1] == [
         "python -m pip install . && estate-funds demo",
-        "python -m pip install -e '.[dev]' && pytest",
+        "python -m pip install -e '.[dev]' && pytest -n 2",
     ]  # fmt: skip
 
 

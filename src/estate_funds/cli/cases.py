@@ -164,9 +164,7 @@ def audit(
         raise typer.BadParameter("--year is about the claims of a case: wanted --case too")
     bank = _bank(statements, bank_map) if statements else None
     if in_bundle:
-        report = _audit_bundle(
-            Path(ledger), load_case(case) if case else None, year, kept, told, recorded_on, bank, page
-        )
+        report = _audit_bundle(Path(ledger), case, year, kept, told, recorded_on, bank, page)
     else:
         with open_books(ledger, evidence=evidence, recorded_on=recorded_on) as books:
             for path, one in told:
@@ -191,7 +189,7 @@ def _bank(statements: list[Path], bank_map: Path | None) -> Bank:
 
 
 def _audit_bundle(
-    path: Path, case: Case | None, year: int | None, kept: list[str], told: list[tuple[Path, Checkpoint]],
+    path: Path, folder: Path | None, year: int | None, kept: list[str], told: list[tuple[Path, Checkpoint]],
     recorded_on: datetime | None, bank: Bank | None, page: Path | None,
 ) -> AuditReport:  # fmt: skip
     """Audit a bundle; its own checkpoint says how much there is to replay, and whose it is."""
@@ -199,7 +197,9 @@ def _audit_bundle(
     from estate_funds.calendar import parse_day
     from estate_funds.checkpoint import Checkpoint
     from estate_funds.exchange.bundle import Bundle
+    from estate_funds.load import load_case
 
+    case = load_case(folder) if folder else None
     with Bundle(path) as opened:
         sealed = Checkpoint.parse(opened.checkpoint)
     for file, one in told:
@@ -281,7 +281,7 @@ def write_page(
     from estate_funds.report.page import PageMatter
     from estate_funds.report.page import page as drawn
 
-    positions = report.bank.to_json()["positions"] if report.bank is not None else ()
+    positions = [one.to_json() for one in report.bank.positions] if report.bank is not None else []
     with waiting("drawing the page"):
         write_whole(
             out, drawn(PageMatter(report, tuple(entries), origin, as_of, __version__, case, positions=positions))
