@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "planted"
-LIMIT_S = 120  # on a machine with much else to do; each takes a few seconds of its own
+LIMIT_S = 300  # on a machine with much else to do; each takes a few seconds of its own
 _HEAD = re.compile(r"(?P<bug>[^\n]+\.)\nwhy: (?P<why>[^\n]+[.?])\ncaught by: (?P<command>[^\n]+)\n\n--- a/src/")
 _COMMAND = re.compile(r"simulate --seed [0-9]+ --steps [0-9]+|pytest tests/test_[a-z_]+\.py::\w+")
 _FAILED = re.compile("^FAILED |^=+ FAILURES =+$", re.MULTILINE)

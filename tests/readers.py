@@ -481,7 +481,10 @@ def _change(database: sqlite3.Connection, table: int, row: int, column: int, val
     keys = [found[1] for found in database.execute(f"PRAGMA table_info({name})") if found[5]] or ["rowid"]
     rows = database.execute(f"SELECT {', '.join(keys)} FROM {name}").fetchall()
     if not rows:
-        database.execute(f"INSERT INTO {name} VALUES (20, 'x', 'cash', '', ?)", (value,))
+        added, mark = (
+            (value, "?") if not isinstance(value, str) else (value.encode("utf-8", "surrogatepass"), "CAST(? AS TEXT)")
+        )
+        database.execute(f"INSERT INTO {name} VALUES (20, 'x', 'cash', '', {mark})", (added,))
         return
     where = " AND ".join(f'"{key}" = ?' for key in keys)
     key = rows[row % len(rows)]

@@ -82,7 +82,8 @@ def test_what_the_demo_suggests_works(demo: tuple[Path, str], tmp_path: Path) ->
     assert clean.returncode == 0
     spending = folder / "out/donghu/case/spending.csv"
     spending.write_text(spending.read_text(encoding="utf-8").replace("96,000.00", "69,000.00"), encoding="utf-8")
-    found = estate_funds("audit", "out/donghu/ledger.db", "--case", "out/donghu/case", cwd=folder)
+    day = ("--recorded-on", "2026-11-22")
+    found = estate_funds("audit", "out/donghu/ledger.db", "--case", "out/donghu/case", *day, cwd=folder)
     assert found.returncode == 1
     golden("audit-finding.txt", found.stdout)
 
@@ -99,7 +100,7 @@ def test_run_a_case_into_a_ledger_and_a_folder(donghu: Path, tmp_path: Path) -> 
     assert (tmp_path / "results" / "summary.txt").read_text(encoding="utf-8") == first.stdout
     second = estate_funds("run", donghu, "--ledger", ledger, "--out", tmp_path / "results", *DAY)
     assert "nothing new" in second.stdout
-    report = estate_funds("audit", ledger, "--case", donghu, "--json")
+    report = estate_funds("audit", ledger, "--case", donghu, "--json", "--recorded-on", "2026-11-22")
     assert json.loads(report.stdout)["findings"] == []
     assert json.loads(report.stdout) == json.loads((tmp_path / "results" / "audit.json").read_text(encoding="utf-8"))
     total = sum(int(row.split(",")[-3]) for row in (tmp_path / "results" / "claims.csv").read_text().splitlines()[1:])

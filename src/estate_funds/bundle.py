@@ -358,6 +358,8 @@ def audit_bundle(
     with Bundle(Path(path)) as bundle:
         manifest = bundle.manifest
         day = given_day(as_of, "as_of") if as_of is not None else parse_day(manifest.as_of) if manifest else None
+        if manifest is None:
+            bundle.check_plain()
         own = case if case is not None or manifest is None else case_of(bundle, manifest)
         sealed = Checkpoint.parse(bundle.checkpoint)
         own_notes = checkpoints_of(bundle)

@@ -13,7 +13,7 @@ INVISIBLE = re.compile(
 )
 
 # What a spreadsheet runs begins with one of these, a blank that it drops before one, or the mark of text itself.
-_RUN = ("=", "+", "-", "@", "\t", "\r", "'")
+_RUN = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "'")  # a Chinese input method writes the wide ones
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

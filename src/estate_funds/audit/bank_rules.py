@@ -265,46 +265,57 @@ BANK_RULES: tuple[Rule, ...] = (
     Rule(
         "bank-receipt-missing", _ERROR, "Received in the books, and not banked.", BANK_IT,
         "show the paying-in slip, or account for the cash", _booked_in, _not_banked, _NEEDS,
+        example="Parking income of 8,000.00 is booked on 3 March, and no statement has it by June.",
     ),
     Rule(
         "bank-receipt-unbooked", _ERROR, "Received at the bank, and not in the books.", OFF_THE_BOOKS,
         "book it, with the paper it rests on", _lines_in, _received_unbooked, _NEEDS,
+        example="The bank took in 12,000.00 of rent for a wall, and no entry says so.",
     ),
     Rule(
         "bank-payment-missing", _ERROR, "Paid in the books, and it never left the bank.", BOOK_ALL,
         "show the bank's receipt, or reverse the entry", _booked_out, _not_paid, _NEEDS,
+        example="96,000.00 to a lift firm is booked as paid, and the account never paid it.",
     ),
     Rule(
         "bank-payment-unbooked", _ERROR, "Left the bank, and not in the books.", BOOK_ALL,
         "book it, with the paper it rests on, or claim it back", _lines_out, _paid_unbooked, _NEEDS,
+        example="The account paid 30,000.00 that no entry knows.",
     ),
     Rule(
         "bank-payee", _ERROR, "The bank paid somebody else than the books say.", BOOK_ALL,
         "show that both are one (names in the bank map), or claim it back", _named_out, _to_another, _NEEDS,
+        example="The books pay 宏达物业, and the bank paid 诚信装饰.",
     ),
     Rule(
         "bank-to-person", _ERROR, "Paid to a private person whom the books do not pay.", NO_PRIVATE_ACCOUNT,
         "show what was owed to that person, or claim it back", _lines_out, _to_a_person, _NEEDS,
+        example="The books pay a property firm, and the bank paid 张小三.",
     ),
     Rule(
         "bank-own-account", _ERROR, "Moved to an account of the holder that no statement is of.", OFF_THE_BOOKS,
         "give the statements of that account", _out_of_known_holders, _to_own_account, _NEEDS,
+        example="50,000.00 went to a second account of the committee, of which there is no statement.",
     ),
     Rule(
         "bank-round-trip", _WARNING, "Money that went back to where it came from.", BOOK_ALL,
         "show what was delivered, or book it as given back", lambda about: _bank(about).lines, _round_trips, _NEEDS,
+        example="20,000.00 to a firm, and 19,000.00 back from it within a month.",
     ),
     Rule(
         "bank-late", _WARNING, "Banked late, or booked as paid long before it left.", BANK_IT,
         "explain the delay in the file; it cannot be undone", _both, _late, _NEEDS,
+        example="Fees that were received on 1 March were paid in on 20 June.",
     ),
     Rule(
         "bank-balance", _ERROR, "Balance per bank and per books differ by more than what is under way.", RECONCILE,
         "find what neither side explains", _positions, _balances, _NEEDS,
+        example="Per bank 92,000.00 more than per books, and nothing is under way.",
     ),
     Rule(
         "bank-gap", _ERROR, "Statements that do not follow on each other.", RECONCILE,
         "ask the bank for the pages between", _accounts, _gaps, _NEEDS,
+        example="One statement closes at 9,550.00, the next one opens at 8,550.00.",
     ),
 )  # fmt: skip
 

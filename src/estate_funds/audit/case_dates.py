@@ -174,6 +174,7 @@ DATE_ORDER = Rule(
     "Days in an order that cannot be: final accounts before completion, a count before the vote is over.",
     LAW, "find out which day is wrong; where none is, what rests on it was made up",
     over=lambda about: about.once(pairs), find=_find, needs=("case",),
+    example="Final accounts audited on 1 May, the works taken over on 20 June.",
 )  # fmt: skip
 
 __all__ = ["DATE_ORDER", "Pair", "money_on", "pairs"]

@@ -118,6 +118,7 @@ DUPLICATE_HOUSEHOLD = Rule(
     "duplicate-household", Severity.ERROR,
     "One household counts twice, its id in two spellings, or is paid on two claims for one purpose.",
     FALSE_CLAIMS, "take one row out, or claim one payment back", over=_counted, find=_find_double, needs=NEEDS,
+    example="yuanyi-0101 and ＹＵＡＮＹＩ-0101 both count.",
 )  # fmt: skip
 
 # --- no more ------------------------------------------------------------------------------------------------------
@@ -143,6 +144,7 @@ MOVED_OUT = Rule(
     "moved-out", Severity.ERROR, "A household was paid for months in which it was no longer in the register.",
     FALSE_CLAIMS, "claim back what was paid for those months",
     over=lambda about: about.once(linked), find=_find_moved, needs=NEEDS,
+    example="Relief paid for May to December to a household that left in April.",
 )  # fmt: skip
 
 # --- fees ---------------------------------------------------------------------------------------------------------
@@ -190,10 +192,12 @@ def _find_fees_after(about: Material, rule: Rule) -> Iterator[Finding]:
 FEE_TWICE = Rule(
     "fee-twice", Severity.ERROR, "A fee was collected twice from one household for one month.", UNJUST,
     "give one of the two back", over=_fees, find=_find_fees, needs=NEEDS,
+    example="The fee of 2024-05 of one flat stands twice.",
 )  # fmt: skip
 FEE_MOVED_OUT = Rule(
     "fee-moved-out", Severity.WARNING, "A fee was collected for a month in which the household was no longer there.",
     UNJUST, "give it back, or correct the register", over=_fees, find=_find_fees_after, needs=NEEDS,
+    example="A fee for June from a household that left in May.",
 )  # fmt: skip
 
 __all__ = ["DUPLICATE_HOUSEHOLD", "FEE_MOVED_OUT", "FEE_TWICE", "MOVED_OUT", "Linked", "linked"]

@@ -154,12 +154,14 @@ MATCHING_MISSING = Rule(
     "One payer of a claim has its share and another has not by the day on which it is due.",
     BUDGET_LAW, "appropriate the share that is missing, and pay the claim",
     over=lambda about: about.once(_shared), find=_find_missing, needs=NEEDS,
+    example="The city paid its half of an award, the district never did.",
 )  # fmt: skip
 MATCHING_LATE = Rule(
     "matching-late", Severity.WARNING,
     "One payer of a claim had its share in time and another only after the day on which it was due.",
     BUDGET_LAW, "explain the delay in the file; it cannot be undone",
     over=lambda about: about.once(_shared), find=_find_late, needs=NEEDS,
+    example="The district paid its half four months after the city.",
 )  # fmt: skip
 
 # --- a lost 万 -----------------------------------------------------------------------------------------------------
@@ -226,6 +228,7 @@ FACT_UNIT_SLIP = Rule(
     "Two figures that a document compares differ by about ten thousand: one was written in 万.",
     "会计基础工作规范 52", "look at the papers, write both in one unit",
     over=lambda about: about.once(_beside), find=_find_slips, needs=NEEDS,
+    example="A contract of 38 and final accounts of 380,000: one of them is in 万元.",
 )  # fmt: skip
 
 CASE_RULES: tuple[Rule, ...] = (

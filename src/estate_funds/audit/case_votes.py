@@ -120,12 +120,14 @@ VOTE_SHORT = Rule(
     "Money spent on a vote that lacks two thirds taking part, or the majority, by persons or by area.",
     LAW, "claim the payment back, or hold a vote that carries it",
     over=lambda about: about.once(_resting), find=_find_short, needs=("case",),
+    example="15 of 24 owners voted, where two thirds must take part, and the repair was paid.",
 )  # fmt: skip
 VOTE_FORGED = Rule(
     "vote-forged", Severity.ERROR,
     "A vote that cannot have been cast as told: more votes than owners or households, ballots of strangers.",
     LAW, "count the ballots again, with the owners' register beside them",
     over=_votes, find=_find_forged, needs=("case",),
+    example="26 votes are told, and the house has 24 owners.",
 )  # fmt: skip
 
 __all__ = ["VOTE_FORGED", "VOTE_SHORT"]

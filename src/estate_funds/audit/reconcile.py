@@ -205,15 +205,16 @@ class Reconciled:
         untold = sum(not pool.positions for pool in self.pools)
         notes = [f"{alike} only as a set of alike ones"] if alike else []
         notes += [f"{new} too new to be booked"] if new else []
-        notes += ["no balances in the statements"] if untold else []
         on_lines = Coverage("bank statements matched", len(self.lines) - left_lines, len(self.lines), "; ".join(notes))
         notes = []
         if self.outside:
             told = counted(self.outside, "entry", "entries")
             notes.append(f"not checked: {told} with cash outside the funds and days of the statements")
         notes += [f"{under_way} under way, or before the first day told"] if under_way else []
-        what = "entries with cash found in bank statements"
-        return [on_lines, Coverage(what, len(self.movements) - left, len(self.movements), "; ".join(notes))]
+        what, pools = "entries with cash found in bank statements", len(self.pools)
+        on_entries = Coverage(what, len(self.movements) - left, len(self.movements), "; ".join(notes))
+        what, note = "balances of bank statements compared with the books", "not checked: no balances in the statements"
+        return [on_lines, on_entries, Coverage(what, pools - untold, pools, note if untold else "")]
 
     def to_text(self) -> str:
         """Every bank reconciliation statement, one below the other."""

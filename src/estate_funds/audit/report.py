@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -63,13 +64,17 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """Coverage, findings, the head of the journal that they are about, and what bank statements were matched to."""
+    """Coverage, findings, the head of the journal that they are about, and what bank statements were matched to.
+
+    `as_of` is the day by which what is due was judged.
+    """
 
     coverage: tuple[Coverage, ...]
     findings: tuple[Finding, ...]
     entries: int
     head: str
     bank: Reconciled | None = None
+    as_of: date | None = None
 
     @property
     def verdict(self) -> str:
@@ -101,6 +106,7 @@ class AuditReport:
         ]
         found = findings_text(self.findings)
         head = f"journal: {counted(self.entries, 'entry', 'entries')}, head {self.head}"
+        head += f" (judged as of {self.as_of})" if self.as_of else ""
         parts = [head, "coverage", *rows, *(["findings", found] if found else [])]
         if self.bank is not None and self.bank.positions:
             parts += ["bank reconciliation", self.bank.to_text()]
@@ -112,6 +118,7 @@ class AuditReport:
             "verdict": self.verdict,
             "entries": self.entries,
             "head": self.head,
+            "as_of": str(self.as_of or ""),
             "coverage": [asdict(c) | {"complete": c.complete} for c in self.coverage],
             "findings": [asdict(f) for f in self.findings],
         }

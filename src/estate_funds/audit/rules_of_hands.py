@@ -28,6 +28,7 @@ _NUMBERED = frozenset(
     {Kind.APPROPRIATION, Kind.RECEIPT, Kind.SPENDING, Kind.ADVANCE, Kind.SETTLEMENT, Kind.TRANSFER, Kind.LOAN}
 )
 _NUMBER = re.compile("(.*?)([0-9]{1,9})", re.DOTALL)
+_ROLE = re.compile(r"\s*[(（\[【][^)）\]】]*[)）\]】]\s*$")
 
 
 def _moving(about: Material) -> Sequence[Entry]:
@@ -38,9 +39,18 @@ def _moving(about: Material) -> Sequence[Entry]:
 # --- hands --------------------------------------------------------------------------------------------------------
 
 
+def _person(hand: str) -> str:
+    """Who a hand is, without the role that stands behind it in brackets.
+
+    >>> _person("王敏 (preparer)") == _person("王敏（复核）")
+    True
+    """
+    return folded(_ROLE.sub("", hand)) or folded(hand)
+
+
 def _same_hands(about: Material, rule: Rule) -> Iterator[Finding]:
     for entry in _moving(about):
-        maker, approver = folded(entry.draft.maker), folded(entry.draft.approver)
+        maker, approver = _person(entry.draft.maker), _person(entry.draft.approver)
         if maker and maker == approver:
             got = f"maker {entry.draft.maker}, approver {entry.draft.approver}"
             amount = _cash_fen(entry)

@@ -76,7 +76,7 @@ def audit(
         coverage.append(Coverage("bank statements matched", 0, 0, "not checked: no bank statement was given"))
     else:
         coverage += matched.coverage()
-    return AuditReport(tuple(coverage), tuple(books.findings), len(books.entries), books.ledger.head, matched)
+    return AuditReport(tuple(coverage), tuple(books.findings), len(books.entries), books.ledger.head, matched, today)
 
 
 def _traced(books: Replayed) -> Coverage:
@@ -134,7 +134,7 @@ def _compare(
         Coverage(
             "claims re-assessed, paid amounts and shares compared",
             len(claims),
-            len(case.claims) if year is None else len(claims),
+            len(case.claims),
             "; ".join(notes),
         )
     ]
@@ -222,6 +222,8 @@ def _compare_facts(books: Replayed, case: AuditedCase, as_of: date) -> Coverage:
         elif not _same(entry.draft, step.draft, books.ledger):
             what = f"booked otherwise than the case says (entry {entry.seq})"
             got, wanted = difference(entry.draft, step.draft)
+            booked_fen = sum(p.amount_fen for p in entry.draft.postings if p.account == Account.CASH)
+            amount = abs(booked_fen - amount) or amount
             clear = "correct the case, or reverse the entry"
             books.findings.append(
                 Finding("booked-otherwise", ERROR, what, where, got, wanted, "", amount, clear, (entry.seq,))
@@ -233,6 +235,7 @@ def _compare_facts(books: Replayed, case: AuditedCase, as_of: date) -> Coverage:
         for e in books.entries
         if e.draft.kind in checked
         and e.draft.key not in known
+        and e.draft.effective <= as_of
         and e.seq not in books.ledger.reversed
         and not is_refund(e.draft)
     )

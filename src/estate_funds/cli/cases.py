@@ -205,6 +205,8 @@ def _audit_bundle(
     for file, one in told:
         one.check_origin(sealed.origin, where=str(file))
     as_of = recorded_on.date() if recorded_on else None
+    if as_of is None:
+        print("judged as of the day on which the bundle was made; --recorded-on DAY asks of another", file=sys.stderr)
     with bar("replaying", sealed.size) as progress:
         report = audit_bundle(path, case, year=year, as_of=as_of, kept_heads=kept, bank=bank, progress=progress)
     if page is not None:

@@ -68,6 +68,7 @@ def open_books(
     from estate_funds.books import Books
 
     refuse_folder(ledger)
+    _refuse_bundle(ledger)
     return Books.open(
         ledger,
         create=create,
@@ -77,6 +78,14 @@ def open_books(
         schema=PLACE.schema,
         origin=origin,
     )
+
+
+def _refuse_bundle(ledger: str) -> None:
+    if is_there(ledger):
+        with Path(ledger).open("rb") as file:
+            if file.read(2) == b"PK":
+                fix = "audit and verify read bundles; this command wants the ledger"
+                raise LedgerNotFound("this is a bundle, not a ledger", where=ledger, fix=fix)
 
 
 def refuse_folder(ledger: str) -> None:

@@ -95,6 +95,7 @@ _TITLES = {
     "opening": re.compile(r"(?:期初余额|承前余额|opening balance)[:\s]*(-?[0-9][0-9,]*(?:\.[0-9]+)?)", re.IGNORECASE),
     "closing": re.compile(r"(?:期末余额|closing balance)[:\s]*(-?[0-9][0-9,]*(?:\.[0-9]+)?)", re.IGNORECASE),
 }
+_MONEY = re.compile(r"币[种别][:：]\s*(\w+)")
 _DAY = re.compile(
     r"([0-9]{4})\s?(?:[-/.]|年)\s?([0-9]{1,2})\s?(?:[-/.]|月)\s?([0-9]{1,2})日?(?:[ T][0-9:.]+)?"
     r"|((?:19|20)[0-9]{2})([0-9]{2})([0-9]{2})(?:\s?[0-9:]{6,8})?"
@@ -391,6 +392,13 @@ class _Reader:
         self.opening = self._title_fen("opening")
         self.closing = self._title_fen("closing")
         self.account = re.sub("[ -]", "", told.account or self.titles.get("account", ("",))[0])
+        named = re.sub("[ -]", "", self.titles.get("account", ("",))[0])
+        if named and not self.account.endswith(named):
+            what, fix = (
+                "the statement is of another account than the bank map says",
+                "put the file under its own account",
+            )
+            raise TableError(what, where=source, got=f"****{named[-4:]}", wanted=f"****{self.account[-4:]}", fix=fix)
         self.totals: list[tuple[int, Sequence[Cell]]] = []
         self.last = 0  # the last row that has a day: what follows is the foot
 
@@ -419,14 +427,16 @@ class _Reader:
     def _titles(self) -> dict[str, tuple[str, ...]]:
         """What the rows above the header say of the account, its holder, the days and the balances."""
         found: dict[str, tuple[str, ...]] = {}
-        for row in self.rows[: self.layout.row]:
+        for at, row in enumerate(self.rows[: self.layout.row + 1]):
             text = " ".join(filter(None, map(_text, row)))
-            for name, shape in _TITLES.items():
+            for name, shape in _TITLES.items() if at < self.layout.row else ():
                 if name not in found and (hit := shape.search(text)):
                     found[name] = hit.groups()
             if "万元" in text:
                 what, fix = "amounts in 万元", "a statement is in yuan and fen: export it so"
                 raise TableError(what, where=self.source, got=text[:80], fix=fix)
+            if (money := _MONEY.search(text)) and money[1].upper() not in _YUAN:
+                raise TableError("a statement in another currency", where=self.source, got=money[1], wanted="yuan")
         return found
 
     def _title_fen(self, name: str) -> int | None:

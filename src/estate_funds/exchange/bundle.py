@@ -375,6 +375,13 @@ class Bundle:
         except UNREADABLE as error:
             raise self._damaged(name, error) from None
 
+    def check_plain(self) -> None:
+        """InputError where a bundle without a manifest holds more than a journal: its manifest was taken out."""
+        plain = (CHECKPOINT, KEYS, BALANCES, JOURNAL)
+        if odd := sorted(name for name in self._archive.names if name not in plain and not name.startswith(EVIDENCE)):
+            what, fix = "members that no manifest names", "ask for the bundle again"
+            raise InputError(what, where=str(self.path), got=odd[:8], wanted=MANIFEST, fix=fix)
+
     def evidence(self) -> tuple[str, ...]:
         """The digests under which documents came along."""
         return tuple(name.removeprefix(EVIDENCE) for name in self._archive.names if name.startswith(EVIDENCE))

@@ -181,9 +181,9 @@ def _finding(finding: Finding, about: PageMatter, texts: _Clauses) -> dict[str, 
     if claim is not None and not entries:
         entries = about.of_claims.get(claim.claim_id, [])[:MOST_OF_CLAIM]
         drafts = [about.by_seq[seq].draft for seq in entries]
-    estate = finding.subject
-    if claim is not None and not (about.case and estate in about.case.registry.estates):
-        estate = claim.subject.units.get("estate", "") or estate or claim.subject.subject_id
+    estate = finding.subject if about.case is not None and finding.subject in about.case.registry.estates else ""
+    if claim is not None and not estate:
+        estate = claim.subject.units.get("estate", "") or claim.subject.subject_id
     return {
         "rule": finding.rule, "severity": finding.severity.value,
         "what": finding.what, "what_zh": in_chinese(finding.what), "where": finding.where,
