@@ -269,7 +269,7 @@ class Journal:
             must(given and e.payee.strip() and {p.detail for p in e.postings} <= {e.payee, ""}, "not to its source")
         told = e.kind != "refusal" or ((e.terms[0][0], e.key[:8]) == REFUSED and e.effective >= self.recorded)
         must(told and (e.kind != "reopen" or e.term("from", "-01") < self.open), "no refusal, or a month not closed")
-        must((e.reference or e.kind != "encumbrance") and (e.until or "9") >= e.effective, "unnamed, or expired")
+        must((e.reference or e.kind != "encumbrance") and (e.until or "~") >= e.effective, "unnamed, or expired")
         for p in (p for p in e.postings if p.account in BOUND):
             year, last, _, to, _ = self.promises.get(p[:3:2], (e.year, "", 0, e.to, 0))
             free = e.kind == "release" or not any(self.balances[p.fund, name, p.detail] for name in BOUND)
